@@ -1,0 +1,1 @@
+"""What Ringpost runs on: the local cluster, the schema, images and monitoring."""

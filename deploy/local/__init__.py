@@ -1,0 +1,1 @@
+"""The local cluster: engines, sockets and the supervisor that `ringpost up` and `ringpost serve` run."""

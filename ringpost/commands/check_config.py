@@ -1,0 +1,49 @@
+"""`ringpost check-config`: read the settings of services as they would, and name every mistake."""
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+
+import click
+from msgspec import Struct
+
+from deploy.local.catalogue import SERVICES
+from deploy.local.cluster_file import environment
+from shared.errors import SettingsError
+from shared.settings import read_settings
+
+
+@click.command("check-config")
+@click.argument("services", nargs=-1, type=click.Choice(list(SERVICES)))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check_config(services: tuple[str, ...], as_json: bool) -> None:
+    """Check the settings of SERVICES (default: all) without starting anything.
+
+    Exit code 1 when there is a mistake; each is named, values are never shown.
+    """
+    environ = environment()
+    problems = {name: _problems(name, environ) for name in services or SERVICES}
+    if as_json:
+        click.echo(json.dumps(problems))
+    else:
+        for name, found in problems.items():
+            click.echo("\n".join(f"{name}: {problem}" for problem in found or ["ok"]))
+    if any(problems.values()):
+        sys.exit(1)
+
+
+def _problems(name: str, environ: Mapping[str, str]) -> list[str]:
+    settings = settings_of(name)
+    known = [settings_of(other) for other in SERVICES if other != name]
+    try:
+        read_settings(settings, SERVICES[name].settings_from(environ), known)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def settings_of(service: str) -> type[Struct]:
+    """A service's Struct of settings, which stands in its composition root."""
+    settings: type[Struct] = importlib.import_module(f"services.{service}.app").Settings
+    return settings

@@ -1,0 +1,128 @@
+"""The replies of the rtb service's scripts, as values.
+
+Owns the reading of what reserve.lua, confirm.lua and read.lua return. Must never send anything.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.domain.reservations import Reservation, read_reservation
+from shared.errors import Unavailable
+
+_stored = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """A candidate was reserved: its place in the ask's candidates."""
+
+    place: int
+    number: str
+    expires_ms: int
+    verdicts: str
+    shadow: str
+
+
+class Nobody(Struct, frozen=True, kw_only=True):
+    """No candidate may take the caller."""
+
+    verdicts: str
+    shadow: str
+
+
+class More(Struct, frozen=True, kw_only=True):
+    """None of these candidates may; others follow."""
+
+    verdicts: str
+
+
+class Doubled(Struct, frozen=True, kw_only=True):
+    """Another publisher holds this caller."""
+
+    original_uuid: str
+
+
+class Limited(Struct, frozen=True, kw_only=True):
+    """The key pings too fast. Units: milliseconds until it may again."""
+
+    wait_ms: int
+
+
+class StoredTags(Struct, frozen=True, kw_only=True):
+    """The caller has tags that were not evaluated.
+
+    Shape: seen is `rev:rev` of the company's and the publisher's, for the next attempt.
+    """
+
+    seen: str
+    tags: dict[str, str]
+
+
+class Stale(Struct, frozen=True):
+    """The config is newer than what was evaluated; nothing was applied."""
+
+
+class ClockOff(Struct, frozen=True):
+    """This host's clock was off by more than a second; nothing was applied."""
+
+
+Judged = Taken | Reservation | Nobody | More | Doubled | Limited | StoredTags | Stale | ClockOff
+NO_STORED_TAGS = StoredTags(seen="0:0", tags={})
+_STALE = Stale()
+_CLOCK_OFF = ClockOff()
+
+
+
+def judged(reply: list[Any]) -> Judged:
+    word = reply[0]
+    if word == b"reserved":
+        _, place, number, expires_ms, verdicts, shadow = reply
+        return Taken(
+            place=place - 1,
+            number=number.decode(),
+            expires_ms=expires_ms,
+            verdicts=verdicts.decode(),
+            shadow=shadow.decode(),
+        )
+    if word == b"no-target":
+        return Nobody(verdicts=reply[1].decode(), shadow=reply[2].decode())
+    if word == b"repeat":
+        return read_reservation(reply[1])
+    if word == b"duplicate":
+        return Doubled(original_uuid=reply[1].decode())
+    if word == b"more":
+        return More(verdicts=reply[1].decode())
+    if word == b"limited":
+        return Limited(wait_ms=reply[1])
+    if word == b"tags":
+        return _stored_tags(reply[1].decode(), reply[2].decode())
+    return _not_applied(word)
+
+
+def _not_applied(word: bytes) -> Stale | ClockOff:
+    if word == b"stale":
+        return _STALE
+    if word == b"clock":
+        return _CLOCK_OFF
+    raise Unavailable("redis")  # cold, or the stream is full
+
+
+def confirmed(reply: list[Any]) -> Reservation | Nobody | Stale | ClockOff | None:
+    word = reply[0]
+    if word in {b"confirmed", b"claimed"}:
+        return read_reservation(reply[1])
+    if word in {b"expired", b"full"}:
+        return Nobody(verdicts="", shadow="")
+    return None if word == b"none" else _not_applied(word)
+
+
+def _stored_tags(of_company: str, of_publisher: str) -> StoredTags:
+    tags: dict[str, str] = {}
+    revs = []
+    for text in (of_company, of_publisher):
+        rev, _, rest = text.partition("|")
+        revs.append(rev or "0")
+        if rest:
+            tags.update(_stored(rest.partition("|")[2]))
+    return StoredTags(seen=":".join(revs), tags=tags)

@@ -1,0 +1,209 @@
+"""Which candidates a ping has, best first, and why the others are out.
+
+Owns the evaluation of one campaign's plan: filters, hours, money, ranking; lists and caps are only written down for
+reserve.lua, which judges them. Compiled once per plan; what depends on the minute is kept for that minute.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from shared.domain.routing.expected import Expected, expected_of, loses
+from shared.domain.routing.numbers import Pool
+from shared.domain.routing.profile import own_tags
+from shared.domain.routing.ranking import Tie, order, ties_of
+from shared.domain.routing.seats import Seat, Seats, compile_seats
+from shared.domain.caps import Caps
+from shared.domain.draws import Draws
+from shared.domain.pings import Winner, encode_winner, write_candidate
+from shared.domain.plan import Plan, Publisher
+from shared.domain.reasons import Reason
+from shared.domain.schedule import is_open, windows
+from shared.domain.tags import Tags
+
+BEST = 32
+_MEMO_BOUND = 4_096
+_MINUTE_MS = 60_000
+
+
+class Candidates(Struct, frozen=True, kw_only=True, gc=False):
+    """A ping's candidates as reserve.lua takes them.
+
+    Shape: packed holds the best 32 (or all), newline between; seats are their places, best first; trace is the trace
+    text. more: others follow. decided: the whole ping's reason, "" when candidates decide.
+    """
+
+    packed: str
+    seats: list[int]
+    trace: str
+    more: bool
+    decided: str
+    dropped: Mapping[Reason, int]
+    priced: "Priced"
+
+
+class Priced:
+    """A plan's candidates at one minute and for one set of matching criteria groups: records, ready to be joined."""
+
+    __slots__ = ("losing", "marks", "orders", "records", "revenues", "winners")
+
+    def __init__(self, evaluation: "Evaluation", caps_texts: tuple[str, ...], matching: int) -> None:
+        plan, seats = evaluation.plan, evaluation.compiled.seats
+        expected = [expected_of(plan, seat, matching) for seat in seats]
+        self.winners = tuple(_winner(seat, money) for seat, money in zip(seats, expected, strict=True))
+        self.losing = 0 if plan.allow_loss else _mask(i for i, money in enumerate(expected) if loses(money))
+        self.revenues: Mapping[int, Decimal | None] = {i: money.revenue for i, money in enumerate(expected)}
+        self.marks = tuple(write_candidate(w.buyer_id, w.group_id, w.revenue) for w in self.winners)
+        self.records = tuple(
+            f"{caps}\t{seat.lists_text}\t{encode_winner(winner).decode()}"
+            for seat, caps, winner in zip(seats, caps_texts, self.winners, strict=True)
+        )
+        self.orders: dict[int, tuple[tuple[Tie, ...], str, Mapping[Reason, int]]] = {}
+
+
+class Minute:
+    """What is true of a plan until the clock's next minute: who is open, and in which cap windows."""
+
+    __slots__ = ("caps_texts", "closed_mask", "number", "priced")
+
+    def __init__(self, evaluation: "Evaluation", number: int) -> None:
+        now_ms = number * _MINUTE_MS
+        seats = evaluation.compiled.seats
+        self.number = number
+        self.closed_mask = _mask(
+            seat.place for seat in seats if not is_open(seat.buyer.hours, now_ms, seat.buyer.time_zone)
+        )
+        self.caps_texts = tuple(
+            caps_text(evaluation.plan, seat.buyer.id, seat.group.id if seat.group else 0, now_ms) for seat in seats
+        )
+        self.priced: dict[int, Priced] = {}
+
+
+class Evaluation:
+    """One campaign's plan, compiled; answers pings in any order of time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.compiled: Seats = compile_seats(plan)
+        self.pool = Pool(plan)
+        self._own: dict[int, Mapping[str, str]] = {}
+        self._minute = Minute(self, 0)
+
+    def own_tags(self, publisher: Publisher) -> Mapping[str, str]:
+        """The ids on every ping of a publisher into the campaign."""
+        own = self._own.get(publisher.id)
+        if own is None:
+            own = self._own[publisher.id] = own_tags(self.plan, publisher)
+        return own
+
+    def candidates(self, tags: Tags, uuid: str, now_ms: int, *, publisher: Publisher) -> Candidates:
+        """A ping's candidates: the best 32, best first."""
+        priced = self._priced(tags, now_ms)
+        if publisher.paused:
+            return _nobody(Reason.PUBLISHER_PAUSED, priced)
+        if self.plan.paused:
+            return _nobody(Reason.CAMPAIGN_PAUSED, priced)
+        if not self.compiled.campaign.passing(tags):
+            return _nobody(Reason.BUYERS_FILTERED, priced)
+        return self._packed(priced, self.compiled.index.passing(tags), uuid, slice(0, BEST))
+
+    def others(self, tags: Tags, uuid: str, now_ms: int) -> Candidates:
+        """The candidates behind the best 32, for a ping that none of those may take."""
+        return self._packed(
+            self._priced(tags, now_ms), self.compiled.index.passing(tags), uuid, slice(BEST, None)
+        )
+
+    def _packed(self, priced: Priced, passing: int, uuid: str, part: slice) -> Candidates:
+        known = priced.orders.get(passing)
+        ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)
+        places = order(ties, Draws(uuid), BEST + 1 if part.stop else len(priced.records))
+        sent = places[part]
+        records, marks = priced.records, priced.marks
+        return Candidates(
+            packed="\n".join([records[place] for place in sent]),
+            seats=sent,
+            trace=" ".join([marks[place] for place in places]) + dropped_text,
+            more=bool(part.stop) and len(places) > BEST,
+            decided="",
+            dropped=dropped,
+            priced=priced,
+        )
+
+    def _priced(self, tags: Tags, now_ms: int) -> Priced:
+        number = now_ms // _MINUTE_MS
+        minute = self._minute
+        if minute.number != number:
+            minute = self._minute = Minute(self, number)
+        matching = self.compiled.criteria.passing(tags)
+        priced = minute.priced.get(matching)
+        if priced is None:
+            if len(minute.priced) >= _MEMO_BOUND:
+                minute.priced.clear()
+            priced = minute.priced[matching] = Priced(self, minute.caps_texts, matching)
+        return priced
+
+    def _ranked(self, priced: Priced, passing: int) -> tuple[tuple[Tie, ...], str, Mapping[Reason, int]]:
+        """The order of those whose rules pass, and why the rest is out; kept for each set of passing rules."""
+        out: dict[int, Reason] = {}
+        compiled = self.compiled
+        for seat in compiled.seats:
+            bit = 1 << seat.place
+            if compiled.paused_mask & bit:
+                out[seat.place] = Reason.BUYERS_PAUSED
+            elif self._minute.closed_mask & bit:
+                out[seat.place] = Reason.BUYERS_CLOSED
+            elif compiled.impossible_mask & bit or not passing & bit:
+                out[seat.place] = Reason.BUYERS_FILTERED
+            elif priced.losing & bit:
+                out[seat.place] = Reason.MARGIN
+        eligible = compiled.index.everyone & ~_mask(out)
+        ties = ties_of(compiled.choices, eligible, priced.revenues if self.plan.by_bid else None)
+        text = "".join(f" {priced.marks[place]}!{reason}" for place, reason in out.items())
+        if len(priced.orders) >= _MEMO_BOUND:
+            priced.orders.clear()
+        ranked = priced.orders[passing] = (ties, "\n" + text[1:], dict(Counter(out.values())))
+        return ranked
+
+
+def caps_text(plan: Plan, buyer_id: int, group_id: int, now_ms: int) -> str:
+    """A candidate's subjects with their caps and today's windows, as places.lua reads them; "" = no limits."""
+    buyer = plan.buyers[buyer_id]
+    parts = [_subject_text(f"b{buyer_id}", buyer.caps, buyer.time_zone, now_ms)]
+    if group_id:
+        parts.append(_subject_text(f"g{group_id}", plan.groups[group_id].caps, plan.company.time_zone, now_ms))
+    return ";".join(filter(None, parts))
+
+
+def _subject_text(subject: str, caps: Caps, zone: str, now_ms: int) -> str:
+    limits = (caps.concurrency, caps.hard, caps.hourly, caps.daily, caps.monthly)
+    if all(limit is None for limit in limits):
+        return ""
+    at = windows(now_ms, zone)
+    shown = (str(-1 if limit is None else limit) for limit in limits)
+    return ",".join((subject, *shown, str(at.hour_at), str(at.day_at), str(at.month_at)))
+
+
+def _winner(seat: Seat, money: Expected) -> Winner:
+    return Winner(
+        buyer_id=seat.buyer.id,
+        group_id=seat.group.id if seat.group else 0,
+        revenue="" if money.revenue is None else str(money.revenue),
+        payout="" if money.payout is None else str(money.payout),
+        seconds=money.seconds,
+        dba=seat.buyer.dba,
+    )
+
+
+def _nobody(reason: Reason, priced: Priced) -> Candidates:
+    return Candidates(
+        packed="", seats=[], trace="\n", more=False, decided=reason.value, dropped={}, priced=priced
+    )
+
+
+def _mask(places: Iterable[int]) -> int:
+    mask = 0
+    for place in places:
+        mask |= 1 << place
+    return mask

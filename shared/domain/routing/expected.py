@@ -1,0 +1,54 @@
+"""What a reservation promises: revenue, payout and call length, before anything has happened.
+
+Owns the expected money of rtb.md. Must never judge a call's real money: that is the calls' and data's side.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from shared.domain.routing.seats import Seat
+from shared.domain.plan import ConversionEntry, Criterion, Plan
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """What one candidate promises. None = unknown. Units: seconds of connected call."""
+
+    revenue: Decimal | None
+    payout: Decimal | None
+    seconds: int | None
+
+
+def expected_of(plan: Plan, seat: Seat, matching: int) -> Expected:
+    """The expected money of one candidate, given the criteria groups (bits) that the ping's tags match.
+
+    Of a timer group's steps the first one counts: the publisher is promised what the shortest paid call pays.
+    Source: rtb.md, expected money.
+    """
+    groups = [plan.criteria[i] for i in seat.criteria if matching >> i & 1]
+    billing = _first_entry([group for group in groups if group.bills_buyer])
+    paying_groups = [group for group in groups if group.pays_publisher]
+    paying = _first_entry(paying_groups)
+    timer = paying_groups[0].timer if paying_groups else False
+    revenue = seat.buyer.bid_revenue
+    if revenue is None:
+        revenue = billing.revenue if billing and billing.revenue is not None else plan.default_revenue
+    return Expected(
+        revenue=revenue,
+        payout=paying.payout if paying and paying.payout is not None else plan.default_payout,
+        seconds=paying.seconds if paying and timer and paying.seconds is not None else plan.seconds,
+    )
+
+
+def loses(expected: Expected) -> bool:
+    """Whether the promised payout exceeds the revenue; unknown revenue is not a loss."""
+    if expected.revenue is None or expected.payout is None:
+        return False
+    return expected.payout > expected.revenue
+
+
+def _first_entry(groups: Sequence[Criterion]) -> ConversionEntry | None:
+    if not groups or not groups[0].entries:
+        return None
+    return min(groups[0].entries, key=lambda entry: entry.seconds or 0)

@@ -1,0 +1,75 @@
+"""What is known of a caller: tags inferred, sent, stored and the platform's own, as one mapping.
+
+Owns precedence and prefixes of a ping's tags. Must never parse a request.
+"""
+
+from collections.abc import Mapping
+
+from shared.domain.phone import caller_tags
+from shared.domain.plan import Company, Plan, Publisher
+from shared.domain.tags import Tags, clock_tags
+
+UNPREFIXED = frozenset({"caller_state", "caller_city", "caller_zip", "caller_country", "geo"})
+RESERVED = frozenset(
+    {
+        "hour",
+        "time",
+        "day_of_week",
+        "publisher_id",
+        "source_id",
+        "affiliate_id",
+        "campaign_id",
+        "buyer_id",
+        "target_id",
+    }
+)
+_OURS = "system_"
+
+
+def kept_tags(sent: Mapping[str, str], prefix: str) -> dict[str, str | tuple[str, ...]]:
+    """The tags of a ping that a partner may set, under the names they are kept by.
+
+    Source: rtb.md, request; account.md, tags every call and ping has.
+    """
+    kept: dict[str, str | tuple[str, ...]] = {}
+    for name, value in sent.items():
+        if name in UNPREFIXED:
+            kept[name] = _places(value) if name == "geo" else value
+            continue
+        final = name if not prefix or name.startswith(prefix) else prefix + name
+        if not (name in RESERVED or final in RESERVED or _is_ours(name) or _is_ours(final)):
+            kept[final] = value
+    return kept
+
+
+def own_tags(plan: Plan, publisher: Publisher | None) -> dict[str, str]:
+    """The ids that stand on every ping of a publisher into a campaign: customer-set ones, and our own as system_*."""
+    tags = {"campaign_id": plan.cid, "system_campaign_id": str(plan.campaign_id)}
+    if publisher is not None:
+        tags["publisher_id"] = publisher.afid
+        tags["system_publisher_id"] = tags["system_affiliate_id"] = str(publisher.id)
+    return tags
+
+
+def profile(
+    company: Company, caller: str, kept: Mapping[str, str | tuple[str, ...]], own: Mapping[str, str], now_ms: int
+) -> Tags:
+    """All tags of one ping. A partner's caller_* and geo win over what the number says; ours win over all.
+
+    Shape: kept are the partner's and the stored ones; caller is E.164 or "".
+    """
+    inferred = caller_tags(caller) if caller else {}
+    tags = {**inferred, **kept, **clock_tags(now_ms, company.time_zone), **own}
+    if "caller_zip" in kept and "geo" not in kept:
+        country = str(tags.get("caller_country", "us")).lower()
+        geo = inferred.get("geo", ())
+        tags["geo"] = (*geo, f"{country}-{kept['caller_zip']}")
+    return tags
+
+
+def _places(value: str) -> tuple[str, ...]:
+    return tuple(place.strip().lower() for place in value.split(",") if place.strip())
+
+
+def _is_ours(name: str) -> bool:
+    return name[:7].lower() == _OURS

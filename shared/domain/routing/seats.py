@@ -1,0 +1,145 @@
+"""A campaign's candidates, flattened and compiled once per plan.
+
+Owns seats (a buyer, directly or as a group's member) and their order of preference. Must never see a ping.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from shared.domain.routing.masks import MaskIndex, split_rules
+from shared.domain.plan import Buyer, Criterion, Group, ListIds, Plan
+from shared.domain.tags import Rule
+
+
+class Seat(Struct, frozen=True, kw_only=True):
+    """One way to a buyer: directly (group is None), or as a member of a group.
+
+    Shape: criteria are the places, in the plan, of the criteria groups whose rules on the buyer itself pass.
+    """
+
+    place: int
+    buyer: Buyer
+    group: Group | None
+    rules: tuple[Rule, ...]
+    impossible: bool
+    criteria: tuple[int, ...]
+    lists_text: str
+
+    @property
+    def paused(self) -> bool:
+        """A paused buyer or group takes nobody."""
+        return self.buyer.paused or (self.group is not None and self.group.paused)
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One row of the routing as a whole: one seat, or a group's seats."""
+
+    priority: int
+    weight: int
+    seats: tuple[Seat, ...]
+    mask: int
+    is_group: bool
+
+
+class Seats(Struct, frozen=True, kw_only=True):
+    """A plan's candidates, compiled.
+
+    Shape: choices in the order of the routing; index has a bit for each seat, campaign has one bit in all,
+    criteria one for each criteria group.
+    """
+
+    seats: tuple[Seat, ...]
+    choices: tuple[Choice, ...]
+    index: MaskIndex
+    campaign: MaskIndex
+    criteria: MaskIndex
+    paused_mask: int
+    impossible_mask: int
+    has_lists: bool
+    ping_lists: str
+
+
+def compile_seats(plan: Plan) -> Seats:
+    """Compile a plan. Cost: O(candidates + rules)."""
+    seats: list[Seat] = []
+    choices: list[Choice] = []
+    for route in plan.routes:
+        group = plan.groups[route.group_id] if route.group_id else None
+        own = [_seat(plan, len(seats) + i, *way) for i, way in enumerate(_ways(plan, route.buyer_id, group))]
+        subject = group or plan.buyers[route.buyer_id]
+        seats.extend(own)
+        choices.append(
+            Choice(
+                priority=subject.priority if route.priority is None else route.priority,
+                weight=subject.weight if route.weight is None else route.weight,
+                seats=tuple(own),
+                mask=sum(1 << seat.place for seat in own),
+                is_group=group is not None,
+            )
+        )
+    ping_lists = " ".join(filter(None, (write_lists(plan.company.lists), write_lists(plan.lists))))
+    return Seats(
+        seats=tuple(seats),
+        choices=tuple(choices),
+        index=MaskIndex([seat.rules for seat in seats]),
+        campaign=MaskIndex([plan.rules]),
+        criteria=MaskIndex([_ping_side(criterion) for criterion in plan.criteria]),
+        paused_mask=sum(1 << seat.place for seat in seats if seat.paused),
+        impossible_mask=sum(1 << seat.place for seat in seats if seat.impossible),
+        has_lists=bool(ping_lists) or any(seat.lists_text for seat in seats),
+        ping_lists=ping_lists,
+    )
+
+
+def write_lists(lists: ListIds) -> str:
+    """One level's lists as reserve.lua reads them: `S1,2 A3`."""
+    parts = []
+    if lists.deny:
+        parts.append("S" + ",".join(map(str, lists.deny)))
+    if lists.admit:
+        parts.append("A" + ",".join(map(str, lists.admit)))
+    return " ".join(parts)
+
+
+def _ways(plan: Plan, buyer_id: int, group: Group | None) -> Iterator[tuple[Buyer, Group | None]]:
+    if group is None:
+        yield plan.buyers[buyer_id], None
+        return
+    for member in group.members:
+        yield plan.buyers[member], group
+
+
+def _seat(plan: Plan, place: int, buyer: Buyer, group: Group | None) -> Seat:
+    own = _own_tags(buyer, group)
+    rules, possible = split_rules(buyer.rules, own)
+    criteria = tuple(i for i, c in enumerate(plan.criteria) if split_rules(c.rules, own)[1])
+    return Seat(
+        place=place,
+        buyer=buyer,
+        group=group,
+        rules=rules,
+        impossible=not possible,
+        criteria=criteria,
+        lists_text=write_lists(buyer.lists),
+    )
+
+
+def _own_tags(buyer: Buyer, group: Group | None) -> Mapping[str, str | None]:
+    group_id = None if group is None else str(group.id)
+    values = (str(buyer.id), str(buyer.id), buyer.tid, buyer.tid, group_id, group_id)
+    return dict(zip(_OF_CANDIDATE, values, strict=True))
+
+
+_OF_CANDIDATE = (
+    "system_buyer_id",
+    "system_target_id",
+    "buyer_id",
+    "target_id",
+    "system_buyer_group_id",
+    "system_target_group_id",
+)
+
+
+def _ping_side(criterion: Criterion) -> tuple[Rule, ...]:
+    return tuple(rule for rule in criterion.rules if rule.key not in _OF_CANDIDATE)

@@ -1,0 +1,98 @@
+"""Every metric name, on one page.
+
+Owns names, help texts and the values that each label may have: never an id, a token or a number.
+Must never be bypassed: no other file names a metric. Counting is a dict addition; shared/tallies.py folds it
+into Prometheus each 100 ms.
+"""
+
+from shared.domain.reasons import Reason
+from shared.tallies import OPEN, Level, RequestMeter, Tally, Timing
+
+_PING_OUTCOMES = (
+    *("reserved", "confirmed", "claimed", "repeat", "no-target", "rejected"),
+    *("rate_limited", "refused", "unavailable"),
+)
+_BUYER_OUTCOMES = ("bid", "declined", "deadline", "invalid", "failed", "circuit_open")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+# requests
+REQUESTS = Tally(
+    "ringpost_requests",
+    "Requests answered, by route template.",
+    {"route": OPEN, "method": _METHODS, "status": OPEN},
+)
+REQUEST_SECONDS = Timing(
+    "ringpost_request_seconds",
+    "From the read request to the written answer.",
+    {"route": OPEN, "method": _METHODS},
+)
+REQUESTS_IN_FLIGHT = Level("ringpost_requests_in_flight", "Requests in work.", folding="livesum")
+REQUESTS_REFUSED_EARLY = Tally("ringpost_requests_refused_early", "503: the in-flight limit was reached.")
+CONNECTIONS = Level("ringpost_connections", "Open connections of the public port.", folding="livesum")
+
+# pings
+PINGS = Tally(
+    "ringpost_pings",
+    "Pings answered, by outcome and published reason.",
+    {"outcome": _PING_OUTCOMES, "reason": tuple(Reason)},
+)
+DOWNSTREAM_PINGS = Tally("ringpost_downstream_pings", "Pings sent to buyers.", {"outcome": _BUYER_OUTCOMES})
+SHIELD_VERDICTS = Tally(
+    "ringpost_shield_verdicts",
+    "What the ping shield decided; shadow verdicts only count.",
+    {"verdict": ("duplicate", "rate_limited", "claim_rate", "outbound_limit"), "shadow": ("true", "false")},
+)
+CAP_REFUSALS = Tally(
+    "ringpost_cap_refusals", "Candidates dropped because a cap was full.", {"subject": ("buyer", "group")}
+)
+TRACES_LEFT_OUT = Tally("ringpost_traces_left_out", "Pings whose trace was dropped: the stream is long.")
+
+# event stream
+STREAM_LAG_SECONDS = Level(
+    "ringpost_stream_lag_seconds", "Age of the oldest undrained event.", folding="livemax"
+)
+STREAM_LENGTH = Level("ringpost_stream_length", "Undrained events of the longest stream.", folding="livemax")
+ROWS_DRAINED = Tally("ringpost_rows_drained", "Events written from the stream to Postgres.")
+
+# memory
+CACHE_LOOKUPS = Tally(
+    "ringpost_cache_lookups",
+    "Keys and plans looked up in memory.",
+    {"cache": ("key", "plan"), "result": ("hit", "miss")},
+)
+
+# redis
+REDIS_ROUND_TRIPS = Tally("ringpost_redis_round_trips", "Batches sent to Redis.")
+REDIS_CALLS = Tally("ringpost_redis_calls", "Commands and scripts sent to Redis.")
+REDIS_SECONDS = Timing("ringpost_redis_seconds", "From the sent batch to its last reply.")
+REDIS_LATE = Tally("ringpost_redis_late", "Calls given up at their deadline.")
+REDIS_QUEUE_FULL = Tally("ringpost_redis_queue_full", "Calls refused because too many were waiting.")
+REDIS_RECONNECTS = Tally("ringpost_redis_reconnects", "Connections to Redis made again.")
+CLOCK_SKEW_SECONDS = Level(
+    "ringpost_clock_skew_seconds", "Clock of Redis minus clock of Postgres.", folding="livemostrecent"
+)
+
+# postgres
+POSTGRES_QUERIES = Tally("ringpost_postgres_queries", "Queries sent to Postgres.")
+POSTGRES_FAILURES = Tally("ringpost_postgres_failures", "Queries that Postgres did not answer.")
+POSTGRES_POOL = Level(
+    "ringpost_postgres_pool_connections",
+    "Connections of the pool.",
+    {"state": ("idle", "used")},
+    folding="livesum",
+)
+
+# the process
+EVENT_LOOP_LAG_SECONDS = Timing("ringpost_event_loop_lag_seconds", "How late the event loop wakes a sleeper.")
+LOG_LINES_DROPPED = Tally("ringpost_log_lines_dropped", "Request lines dropped: their reader is too slow.")
+BUILD_INFO = Level(
+    "ringpost_build_info",
+    "1, labelled with what runs.",
+    {"version": OPEN, "python": OPEN},
+    folding="livemax",
+)
+
+
+def request_meter(*, route: str, method: str) -> RequestMeter:
+    """The counters of one route template and method."""
+    return RequestMeter(REQUESTS, REQUEST_SECONDS, route=route, method=method)

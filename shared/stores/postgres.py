@@ -1,0 +1,195 @@
+"""Postgres as every store sees it: a pool with a deadline, and one exception when it is away.
+
+Owns the asyncpg pool and the translation of its errors. Must never hold SQL of its own, retry, or keep session
+state: nothing is reset between two uses of a connection, so only transaction-level locks and settings fit.
+
+Failure policy: whatever says that the server is away, full, starting, stopping or late becomes
+Unavailable('postgres') within the deadline; the next use connects anew. Constraint violations pass through to
+the store that caused them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self, TypeAlias
+
+import asyncpg
+from asyncpg.pool import Pool, PoolConnectionProxy
+
+from shared.errors import OperatorError, Unavailable
+
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+_SERVER_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+    asyncpg.OperatorInterventionError,  # starting up, shutting down, query cancelled
+    asyncpg.ReadOnlySQLTransactionError,  # a failover left us on a replica
+)
+_LINE_BROKEN = (
+    OSError,
+    TimeoutError,
+    asyncio.CancelledError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # the server's last words were read, but not yet the line's end
+)
+
+
+class Postgres:
+    """A pool of connections.
+
+    Units: deadline_s bounds one fetch or execute whole, and each command of a transaction.
+    """
+
+    def __init__(self, pool: "Pool[asyncpg.Record]", deadline_s: float) -> None:
+        self._pool = pool
+        self._deadline_s = deadline_s
+        self.queries = 0
+
+    @classmethod
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        min_size: int = 1,
+        max_size: int = 10,
+        pooler: bool = False,
+        deadline_s: float = 0.8,
+        name: str = "ringpost",
+    ) -> Self:
+        """Connect min_size times. pooler: pgbouncer stands between, so statements are not cached.
+
+        Errors: OperatorError in one line, without credentials, when the server cannot be used.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=min_size,
+                max_size=max_size,
+                timeout=deadline_s,
+                command_timeout=deadline_s,
+                statement_cache_size=0 if pooler else 200,
+                reset=_keep_as_is,
+                server_settings={"application_name": name},
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise OperatorError(f"Postgres cannot be used: {told(error)}") from None
+        return cls(pool, deadline_s)
+
+    async def close(self) -> None:
+        """Let running commands end, at most for the deadline, then close every connection."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @property
+    def size(self) -> int:
+        """Connections open now."""
+        return self._pool.get_size()
+
+    @property
+    def idle(self) -> int:
+        """Connections open and not in use."""
+        return self._pool.get_idle_size()
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
+        """All rows. Errors: Unavailable. Cost: one round trip."""
+        async with self._within_deadline() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
+        """The first row, None when there is none. Errors: Unavailable. Cost: one round trip."""
+        async with self._within_deadline() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        """The first row's first column, None without a row. Errors: Unavailable. Cost: one round trip."""
+        async with self._within_deadline() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run one command; its tag, such as `UPDATE 1`. Errors: Unavailable. Cost: one round trip."""
+        async with self._within_deadline() as connection:
+            return await connection.execute(query, *args)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, isolation: Isolation = "read_committed", readonly: bool = False
+    ) -> AsyncIterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Errors: Unavailable; at the commit it leaves open whether the server had applied it.
+        Cost: two round trips besides the block's own.
+        """
+        async with self._borrowed() as connection:
+            transaction = connection.transaction(isolation=isolation, readonly=readonly)
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException as error:
+                if not _line_is_broken(error, connection):
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+
+    @asynccontextmanager
+    async def _within_deadline(self) -> AsyncIterator[Connection]:
+        try:
+            async with asyncio.timeout(self._deadline_s), self._borrowed() as connection:
+                yield connection
+        except TimeoutError as error:
+            raise Unavailable("postgres") from error
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        self.queries += 1
+        connection = await self._acquire()
+        try:
+            yield connection
+        except BaseException as error:
+            if _line_is_broken(error, connection) and not _is_closed(connection):
+                connection.terminate()  # what is still on its way must not reach the next user
+            if _says_away(error, connection):
+                raise Unavailable("postgres") from error
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def _acquire(self) -> Connection:
+        try:
+            return await self._pool.acquire(timeout=self._deadline_s)
+        except (OSError, TimeoutError, *_SERVER_AWAY) as error:
+            raise Unavailable("postgres") from error
+
+
+def told(error: Exception) -> str:
+    """What went wrong, in one line that holds no credentials."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or "the connection was refused"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _line_is_broken(error: BaseException, connection: Connection) -> bool:
+    return isinstance(error, _LINE_BROKEN) or _is_closed(connection)
+
+
+def _says_away(error: BaseException, connection: Connection) -> bool:
+    if isinstance(error, asyncpg.InterfaceError):
+        return _is_closed(connection)
+    return isinstance(error, (OSError, TimeoutError, asyncpg.InternalClientError, *_SERVER_AWAY))
+
+
+def _is_closed(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took it back when its line broke
+        return True
+
+
+async def _keep_as_is(_connection: object) -> None:
+    """No reset between uses: it would cost a round trip each, and no one leaves session state behind."""

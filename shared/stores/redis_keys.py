@@ -1,0 +1,74 @@
+"""Every Redis key pattern, on one page.
+
+Owns the names of all hot state. All keys of a company carry its shard's tag, so each script stays in one slot.
+Must never be bypassed: no other file spells a key.
+
+| key | type | holds | falls away |
+|---|---|---|---|
+| `{sNN}:head` | hash | `epoch` = run_id, `v:<company>` = config version, `g:<generation>` = list id | never |
+| `{sNN}:c:<company>:<e164>` | hash | a caller: `k<key>` = its live reservation (the same text as below), `m<campaign>` = the key whose reservation it is, `n<number>` = `uuid\\|expires_ms`, `t<publisher>` = `rev\\|expires_ms\\|json` (0 = any publisher) | with its newest field |
+| `{sNN}:a:<campaign>` | hash | numbers leased to anonymous callers: `n<number>` = `uuid\\|expires_ms\\|key` (expires_ms = the reservation's + 30 s) | with its newest lease |
+| `{sNN}:r:<uuid>` | string | a reservation: `status\\|expires_ms\\|company\\|key\\|publisher\\|campaign\\|number\\|subjects\\|caller\\|uuid`, a newline, the winner as JSON | ttl + 60 s |
+| `{sNN}:fills` | hash | `<subject>` = mirror of cap_fills, `h:<subject>` = live holds | never |
+| `{sNN}:due` | zset | holds by expiry: `uuid\\|subject,subject`, score expires_ms | at expiry, by whoever ZREMs it |
+| `{sNN}:events` | stream | the ping log before Postgres | XTRIM by the drain |
+| `{sNN}:l:<company>:<buckets>:<bucket>` | hash | caller (digits // buckets) = list generations `g,g` | with the list |
+| `{sNN}:k:<key>` | hash | a key's shield state: `sec`, `n` | 2 s |
+"""
+
+SHARDS = 64
+TAGS: tuple[str, ...] = tuple(f"{{s{shard:02d}}}" for shard in range(SHARDS))
+_HEADS = tuple(f"{tag}:head" for tag in TAGS)
+_FILLS = tuple(f"{tag}:fills" for tag in TAGS)
+_DUES = tuple(f"{tag}:due" for tag in TAGS)
+_EVENTS = tuple(f"{tag}:events" for tag in TAGS)
+
+
+def head(shard: int) -> str:
+    """The shard's epoch, config versions and live list generations."""
+    return _HEADS[shard]
+
+
+def fills(shard: int) -> str:
+    """Cap mirror and hold counts of every subject on the shard."""
+    return _FILLS[shard]
+
+
+def due(shard: int) -> str:
+    """Holds by the moment at which they fall away."""
+    return _DUES[shard]
+
+
+def events(shard: int) -> str:
+    """The shard's stream of ping events."""
+    return _EVENTS[shard]
+
+
+def caller(shard: int, company_id: int, e164: str) -> str:
+    """One caller's live reservations and stored tags."""
+    return f"{TAGS[shard]}:c:{company_id}:{e164}"
+
+
+def test_caller(shard: int, key_id: int, e164: str) -> str:
+    """The same for a test key, whose shield is its own."""
+    return f"{TAGS[shard]}:c:t{key_id}:{e164}"
+
+
+def leases(shard: int, campaign_id: int) -> str:
+    """Pool numbers leased to callers who sent no number."""
+    return f"{TAGS[shard]}:a:{campaign_id}"
+
+
+def reservation(shard: int, uuid: str) -> str:
+    """One reservation."""
+    return f"{TAGS[shard]}:r:{uuid}"
+
+
+def bucket(shard: int, company_id: int, buckets: int, number: int) -> str:
+    """One bucket of the company's inverted caller lists."""
+    return f"{TAGS[shard]}:l:{company_id}:{buckets}:{number}"
+
+
+def key_state(shard: int, key_id: int) -> str:
+    """What the ping shield counts for one key."""
+    return f"{TAGS[shard]}:k:{key_id}"
