@@ -24,7 +24,7 @@ class BadRequest(Exception):  # noqa: N818 - the name of the answer it becomes
     """A request that cannot be read as HTTP: only the server raises it, before any endpoint sees it."""
 
     def __init__(
-        self, status: int, reason: Reason, text: str, *, headers: tuple[tuple[str, str], ...] = ()
+        self, status: int, reason: Reason, *, text: str, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         super().__init__(text)
         self.status = status

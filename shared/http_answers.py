@@ -11,8 +11,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from shared.domain.http import HttpAnswer
-from shared.http_routes import Fault
+from shared.domain.http import Fault, HttpAnswer
 
 _ENCODER = Encoder()
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}

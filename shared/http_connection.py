@@ -23,6 +23,8 @@ _MOST_HEADERS = 100
 _FIELD_BYTES = 8190
 _READ_BYTES = 65536
 
+Asked = tuple[RawRequestMessage, StreamReader]
+
 
 class Keeper(Protocol):
     """What a connection needs of its listener."""
@@ -37,9 +39,7 @@ class Keeper(Protocol):
     def gone(self, connection: "Connection") -> None:
         """A connection has ended."""
 
-    def serve(
-        self, connection: "Connection", message: RawRequestMessage, payload: StreamReader
-    ) -> Awaitable[bool]:
+    def serve(self, connection: "Connection", asked: Asked) -> Awaitable[bool]:
         """Answer one request; whether the connection may stay."""
 
     def refuse(self, connection: "Connection", fault: BadRequest) -> None:
@@ -82,7 +82,7 @@ class Connection(BaseProtocol):
         )
         super().__init__(keeper.loop, parser)
         self._keeper = keeper
-        self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
+        self._queue: deque[Asked] = deque()
         self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
         self._fault: BadRequest | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -165,23 +165,24 @@ class Connection(BaseProtocol):
 
     async def _run(self) -> None:
         queue, keeper = self._queue, self._keeper
-        while True:
-            if not queue:
-                if self._fault is not None:
-                    keeper.refuse(self, self._fault)
-                    break
-                if self.ending:
-                    break
-                await self._next()
-                continue
-            message, payload = queue.popleft()
-            if self._parser is not None:
-                self._parser.message_consumed()
-            if self._buffer_paused and len(queue) <= _MOST_QUEUED // 2:
-                self._refill()
-            if not await keeper.serve(self, message, payload):
-                break
-        self.hang_up()
+        try:
+            while True:
+                while not queue:
+                    if self._fault is not None:
+                        keeper.refuse(self, self._fault)
+                        return
+                    if self.ending:
+                        return
+                    await self._next()
+                asked = queue.popleft()
+                if self._parser is not None:
+                    self._parser.message_consumed()
+                if self._buffer_paused and len(queue) <= _MOST_QUEUED // 2:
+                    self._refill()
+                if not await keeper.serve(self, asked):
+                    return
+        finally:
+            self.hang_up()
 
     async def _next(self) -> None:
         self._idle_since = self._keeper.tick

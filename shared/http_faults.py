@@ -18,28 +18,28 @@ def parser_fault(error: Exception, query_bytes: int) -> BadRequest:
     """The answer to what the parser refused. Units: query_bytes is the limit that the parser was given."""
     if isinstance(error, LineTooLong):
         if error.args[1] == query_bytes + PATH_BYTES:
-            return BadRequest(414, Reason.TOO_LARGE, "the URL is too long")
-        return BadRequest(431, Reason.TOO_LARGE, "a header is too long")
+            return BadRequest(414, Reason.TOO_LARGE, text="the URL is too long")
+        return BadRequest(431, Reason.TOO_LARGE, text="a header is too long")
     if isinstance(error, HttpProcessingError) and error.message == "Too many headers received":
-        return BadRequest(431, Reason.TOO_LARGE, "too many headers")
-    return BadRequest(400, Reason.BAD_REQUEST, "this is not a valid HTTP request")
+        return BadRequest(431, Reason.TOO_LARGE, text="too many headers")
+    return BadRequest(400, Reason.BAD_REQUEST, text="this is not a valid HTTP request")
 
 
 def broken_body(_text: str) -> BadRequest:
     """The parser's own text is dropped."""
-    return BadRequest(400, Reason.BAD_REQUEST, "the body is malformed")
+    return BadRequest(400, Reason.BAD_REQUEST, text="the body is malformed")
 
 
 def cut_body() -> BadRequest:
     """The client stopped sending."""
-    return BadRequest(400, Reason.BAD_REQUEST, "the body ended early")
+    return BadRequest(400, Reason.BAD_REQUEST, text="the body ended early")
 
 
 def too_large() -> BadRequest:
     """The body is above its limit."""
-    return BadRequest(413, Reason.TOO_LARGE, "the body is too large")
+    return BadRequest(413, Reason.TOO_LARGE, text="the body is too large")
 
 
 def too_slow(part: str) -> BadRequest:
     """A part of the request missed its deadline."""
-    return BadRequest(408, Reason.TIMEOUT, f"{part} came too slowly")
+    return BadRequest(408, Reason.TIMEOUT, text=f"{part} came too slowly")

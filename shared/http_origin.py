@@ -14,7 +14,7 @@ from itertools import count
 from shared.settings import Network
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_TELLING = re.compile(r"pbk_|(?<![0-9a-fA-F])1?[2-9]\d{2}[2-9]\d{6}(?![0-9a-fA-F])|\A\d{10,15}\Z")
+_TELLING = re.compile(r"pbk_|(?<![0-9a-fA-F])1?[2-9]\d{9}(?![0-9a-fA-F])|\A\d{10,15}\Z")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )

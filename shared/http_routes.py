@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from shared.domain.http import HttpAnswer, HttpRequest
+from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.reasons import Reason
+from shared.errors import BadRequest
 from shared.metrics import request_meter
 from shared.tallies import RequestMeter
 
@@ -20,20 +21,6 @@ StreamEndpoint = Callable[[HttpRequest, AsyncIterator[bytes]], Awaitable[HttpAns
 
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _PARAM = re.compile(r"\{([a-z_]+)\}")
-
-
-class Fault(Struct, frozen=True, kw_only=True):
-    """What the server itself has to say instead of an endpoint: never an echo of what was sent.
-
-    Units: retry_after_s in seconds, 0 says nothing.
-    """
-
-    status: int
-    reason: Reason
-    text: str
-    request_id: str
-    retry_after_s: int = 0
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -99,7 +86,7 @@ class PathTable:
     def find(self, path: str) -> tuple[dict[str, Entry], Mapping[str, str]] | None:
         """The entries of a raw path by method, and its parameters; None when nothing is there.
 
-        Errors: UnicodeDecodeError (a ValueError) when a parameter's percent-encoding is not UTF-8.
+        Errors: BadRequest when a parameter's percent-encoding is no text.
         """
         methods = self._static.get(path)
         if methods is not None:
@@ -107,6 +94,15 @@ class PathTable:
         for pattern, methods in self._templates.get(path.count("/"), ()):
             found = pattern.fullmatch(path)
             if found is not None:
-                texts = found.groupdict().items()
-                return methods, {name: unquote(text, errors="strict") for name, text in texts}
+                return methods, {name: _read_param(text) for name, text in found.groupdict().items()}
         return None
+
+
+def _read_param(text: str) -> str:
+    try:
+        param = unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise BadRequest(400, Reason.BAD_REQUEST, text="only UTF-8 is understood") from error
+    if "\0" in param:
+        raise BadRequest(400, Reason.BAD_REQUEST, text="NUL is not accepted")
+    return param

@@ -20,14 +20,14 @@ _ENCODER = msgspec.json.Encoder(enc_hook=lambda value: clean("", value))
 _QUIET = ("aiohttp.access", "aiohttp.server", "asyncio")
 
 Event = structlog.typing.EventDict
-Processor = Callable[[Any, str, Event], Event]
 
 
 def configure_logs(
     service: str, *, level: str = "info", as_text: bool = False, stream: TextIO | None = None
 ) -> None:
     """Send every line of this process, libraries' included, through redaction to one stream."""
-    shared: list[Any] = [structlog.stdlib.add_log_level, _stamp(service), _tell_exception, redact]
+    steps = (_stamp(service), _tell_exception, redact)
+    shared: list[Any] = [structlog.stdlib.add_log_level, *map(_step, steps)]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, _to_handler],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -39,7 +39,7 @@ def configure_logs(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _write_text if as_text else _write_json,
+                _step(_write_text if as_text else _write_json),
             ],
             keep_exc_info=False,
             keep_stack_info=False,
@@ -58,7 +58,7 @@ def get_logger() -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def redact(_logger: Any, _method: str, event: Event) -> Event:
+def redact(event: Event) -> Event:
     """The same event without tokens, secrets and full numbers."""
     for name, value in event.items():
         if name.startswith("_") or name in {"time", "level", "service", "frames"}:
@@ -67,8 +67,13 @@ def redact(_logger: Any, _method: str, event: Event) -> Event:
     return event
 
 
-def _stamp(service: str) -> Processor:
-    def stamp(_logger: Any, _method: str, event: Event) -> Event:
+def _step(work: Callable[[Event], Any]) -> Callable[..., Any]:
+    """structlog hands every step its logger and method too, which no step here needs."""
+    return lambda *call: work(call[-1])
+
+
+def _stamp(service: str) -> Callable[[Event], Event]:
+    def stamp(event: Event) -> Event:
         event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event["service"] = service
         return event
@@ -76,7 +81,7 @@ def _stamp(service: str) -> Processor:
     return stamp
 
 
-def _tell_exception(_logger: Any, _method: str, event: Event) -> Event:
+def _tell_exception(event: Event) -> Event:
     told = event.pop("exc_info", None)
     record = event.get("_record")
     if told is None and record is not None:
@@ -92,12 +97,12 @@ def _tell_exception(_logger: Any, _method: str, event: Event) -> Event:
 _to_handler = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
 
 
-def _write_json(_logger: Any, _method: str, event: Event) -> str:
+def _write_json(event: Event) -> str:
     first = {name: event[name] for name in ("time", "level", "event", "service") if name in event}
     return _ENCODER.encode({**first, **event}).decode()
 
 
-def _write_text(_logger: Any, _method: str, event: Event) -> str:
+def _write_text(event: Event) -> str:
     said = " ".join(f"{name}={value}" for name, value in event.items() if name not in _KEPT)
     head = f"{event['time'][11:23]} {event['service']:<8} {event['level']:<7}"
     line = f"{head} {event['event']} {said}".rstrip()

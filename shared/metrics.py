@@ -19,12 +19,12 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 REQUESTS = Tally(
     "ringpost_requests",
     "Requests answered, by route template.",
-    {"route": OPEN, "method": _METHODS, "status": OPEN},
+    labels={"route": OPEN, "method": _METHODS, "status": OPEN},
 )
 REQUEST_SECONDS = Timing(
     "ringpost_request_seconds",
     "From the read request to the written answer.",
-    {"route": OPEN, "method": _METHODS},
+    labels={"route": OPEN, "method": _METHODS},
 )
 REQUESTS_IN_FLIGHT = Level("ringpost_requests_in_flight", "Requests in work.", folding="livesum")
 REQUESTS_REFUSED_EARLY = Tally("ringpost_requests_refused_early", "503: the in-flight limit was reached.")
@@ -34,16 +34,23 @@ CONNECTIONS = Level("ringpost_connections", "Open connections of the public port
 PINGS = Tally(
     "ringpost_pings",
     "Pings answered, by outcome and published reason.",
-    {"outcome": _PING_OUTCOMES, "reason": tuple(Reason)},
+    labels={"outcome": _PING_OUTCOMES, "reason": tuple(Reason)},
 )
-DOWNSTREAM_PINGS = Tally("ringpost_downstream_pings", "Pings sent to buyers.", {"outcome": _BUYER_OUTCOMES})
+DOWNSTREAM_PINGS = Tally(
+    "ringpost_downstream_pings", "Pings sent to buyers.", labels={"outcome": _BUYER_OUTCOMES}
+)
 SHIELD_VERDICTS = Tally(
     "ringpost_shield_verdicts",
     "What the ping shield decided; shadow verdicts only count.",
-    {"verdict": ("duplicate", "rate_limited", "claim_rate", "outbound_limit"), "shadow": ("true", "false")},
+    labels={
+        "verdict": ("duplicate", "rate_limited", "claim_rate", "outbound_limit"),
+        "shadow": ("true", "false"),
+    },
 )
 CAP_REFUSALS = Tally(
-    "ringpost_cap_refusals", "Candidates dropped because a cap was full.", {"subject": ("buyer", "group")}
+    "ringpost_cap_refusals",
+    "Candidates dropped because a cap was full.",
+    labels={"subject": ("buyer", "group")},
 )
 TRACES_LEFT_OUT = Tally("ringpost_traces_left_out", "Pings whose trace was dropped: the stream is long.")
 
@@ -53,12 +60,35 @@ STREAM_LAG_SECONDS = Level(
 )
 STREAM_LENGTH = Level("ringpost_stream_length", "Undrained events of the longest stream.", folding="livemax")
 ROWS_DRAINED = Tally("ringpost_rows_drained", "Events written from the stream to Postgres.")
+EVENTS_POISONED = Tally(
+    "ringpost_events_poisoned", "Events that could not be read or stored, and were passed over."
+)
+
+# background work
+_JOBS = ("drain", "expire", "hot_sync", "holds", "rebuild", "partitions", "retention", "skew")
+JOB_RUNS = Tally(
+    "ringpost_job_runs",
+    "Rounds of a background job.",
+    labels={"job": _JOBS, "outcome": ("done", "away", "fault")},
+)
+PINGS_EXPIRED = Tally("ringpost_pings_expired", "Reservations that ran out unclaimed.")
+HOLDS_SWEPT = Tally("ringpost_holds_swept", "Holds given back by the sweep because their time was over.")
+SHARDS_REBUILT = Tally("ringpost_shards_rebuilt", "Shards whose hot state was written anew from Postgres.")
+SHARDS_COLD = Level(
+    "ringpost_shards_cold", "Shards that serve nothing until they are rebuilt.", folding="livemax"
+)
+HOT_SYNC_APPLIED = Tally(
+    "ringpost_hot_sync_applied", "Hot copies brought up to date after a request could not."
+)
+PARTITIONS_DROPPED = Tally(
+    "ringpost_partitions_dropped", "Days and months dropped because they were kept long enough."
+)
 
 # memory
 CACHE_LOOKUPS = Tally(
     "ringpost_cache_lookups",
     "Keys and plans looked up in memory.",
-    {"cache": ("key", "plan"), "result": ("hit", "miss")},
+    labels={"cache": ("key", "plan"), "result": ("hit", "miss")},
 )
 
 # redis
@@ -78,7 +108,7 @@ POSTGRES_FAILURES = Tally("ringpost_postgres_failures", "Queries that Postgres d
 POSTGRES_POOL = Level(
     "ringpost_postgres_pool_connections",
     "Connections of the pool.",
-    {"state": ("idle", "used")},
+    labels={"state": ("idle", "used")},
     folding="livesum",
 )
 
@@ -88,7 +118,7 @@ LOG_LINES_DROPPED = Tally("ringpost_log_lines_dropped", "Request lines dropped: 
 BUILD_INFO = Level(
     "ringpost_build_info",
     "1, labelled with what runs.",
-    {"version": OPEN, "python": OPEN},
+    labels={"version": OPEN, "python": OPEN},
     folding="livemax",
 )
 

@@ -21,7 +21,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Ops:
     """Answers for one process; ready only between the end of its start and the begin of its stop."""
 
-    def __init__(self, service: str, pulse: Pulse, ready: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, service: str, pulse: Pulse, *, ready: Callable[[], Awaitable[bool]]) -> None:
         self.started = False
         self.stopping = False
         self._service = service

@@ -55,7 +55,7 @@ def clean_text(text: str) -> str:
     return _DIGITS.sub(lambda found: mask_number(found[0].replace("%2B", "+").replace("%2b", "+")), text)
 
 
-def clean(name: str, value: Any, depth: int = 0) -> Any:
+def clean(name: str, value: Any, *, depth: int = 0) -> Any:
     """One named value as a log may show it: secrets dropped by name, numbers masked, texts searched."""
     low = name.lower()
     if low in SECRET_NAMES:
@@ -67,9 +67,9 @@ def clean(name: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         if depth >= _MOST_DEPTH:
             return HIDDEN
-        return {clean_text(str(key)): clean(str(key), inner, depth + 1) for key, inner in value.items()}
+        return {clean_text(str(key)): clean(str(key), inner, depth=depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [clean(name, inner, depth + 1) for inner in value] if depth < _MOST_DEPTH else HIDDEN
+        return [clean(name, inner, depth=depth + 1) for inner in value] if depth < _MOST_DEPTH else HIDDEN
     if isinstance(value, BaseException):
         return type(value).__name__
     text = value if isinstance(value, str) else repr(value)

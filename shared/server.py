@@ -4,24 +4,24 @@ Owns the only `except Exception` of the code base. Must never let an exception's
 body into a log line or an answer.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from time import perf_counter
 
-from aiohttp.http import HttpVersion10, RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 from msgspec import Struct
 
-from shared.domain.http import HttpAnswer, HttpRequest
+from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.phone import mask
 from shared.domain.reasons import Reason
 from shared.errors import BadRequest, Overloaded, Unavailable
 from shared.http_answers import CLOSE, HSTS, KEEP, KEEP_10, AnswerWriter, write_fault
 from shared.http_bodies import insist_on_plain, read_body, read_pieces
-from shared.http_connection import Connection
+from shared.http_connection import Asked, Connection
 from shared.http_origin import Proxies, RequestIds, came_by_https, trace_id_of
-from shared.http_routes import Entry, Fault, PathTable, Route
+from shared.http_routes import Entry, PathTable, Route
 from shared.log_lines import RequestLine, RequestLog
 from shared.logs import get_logger
 from shared.metrics import REQUESTS_REFUSED_EARLY
@@ -30,6 +30,7 @@ from shared.settings import Network
 from shared.tallies import OTHER
 
 _LOG = get_logger()
+_VERSIONS = (HttpVersion11, HttpVersion10)
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -77,16 +78,17 @@ class Server:
         """Answer what was no HTTP request; nothing of it is looked at."""
         started = perf_counter()
         request_id = self._ids.make()
-        answer = self._fault(fault, self._malformed, request_id)
+        answer = self._fault(fault, self._malformed, request_id=request_id)
         connection.send(self._writer.render(answer, request_id, connection=CLOSE, head_only=False))
-        self._account(self._malformed, answer, started, request_id, None)
+        self._account(self._malformed, answer, started=started, request_id=request_id, message=None)
 
-    async def serve(self, connection: Connection, message: RawRequestMessage, payload: StreamReader) -> bool:
+    async def serve(self, connection: Connection, asked: Asked) -> bool:
         """One request from its head to its written answer; whether the connection may stay.
 
         Errors: none but CancelledError; whatever an endpoint raises becomes an answer.
         """
         started = perf_counter()
+        message, payload = asked
         given = message.headers.get("X-Request-Id")
         request_id = self._ids.make() if given is None else self._ids.take(given)
         entry = self._nowhere
@@ -94,13 +96,9 @@ class Server:
             path, _, query = message.path.partition("?")
             if path[:1] != "/":
                 path, query = _absolute(message)
-            self._insist(connection, message, query)
+            self._insist(connection, message, query=query)
             entry, params = self._find(path, message)
-            body = b""
-            if payload is not EMPTY_PAYLOAD:
-                insist_on_plain(message)
-                if entry.endpoint is not None:
-                    body = await read_body(connection, message, payload, self._limit(entry))
+            body = b"" if payload is EMPTY_PAYLOAD else await self._body(connection, asked, entry=entry)
             request = HttpRequest(
                 method=message.method,
                 path=path,
@@ -116,31 +114,32 @@ class Server:
                 if entry.endpoint is not None:
                     answer = await entry.endpoint(request)
                 else:
-                    pieces = read_pieces(connection, message, payload, self._limit(entry), upload=True)
-                    answer = await _fed(entry, request, pieces)
+                    answer = await self._stream(entry, request, connection=connection, asked=asked)
             finally:
                 self.in_flight -= 1
-            data, stays = self._render(answer, request_id, connection, message, payload)
+            data, stays = self._render(answer, request_id, connection=connection, asked=asked)
         except Exception as error:
-            answer = self._fault(error, entry, request_id)
-            data, stays = self._render(answer, request_id, connection, message, payload)
+            answer = self._fault(error, entry, request_id=request_id)
+            data, stays = self._render(answer, request_id, connection=connection, asked=asked)
         connection.send(data)
-        self._account(entry, answer, started, request_id, message)
+        self._account(entry, answer, started=started, request_id=request_id, message=message)
         if connection.writing_is_stuck:
             await connection.drained()
         return stays
 
     # gather
 
-    def _insist(self, connection: Connection, message: RawRequestMessage, query: str) -> None:
+    def _insist(self, connection: Connection, message: RawRequestMessage, *, query: str) -> None:
         """What every request must be, whatever it asks for. Errors: BadRequest, Overloaded."""
         rules = self._rules
+        if message.version not in _VERSIONS:
+            raise BadRequest(400, Reason.BAD_REQUEST, text="HTTP/1.0 and HTTP/1.1 are understood")
         if connection.not_ascii:
             _insist_on_utf8(message)
         if len(query) > rules.query_limit_bytes:
-            raise BadRequest(414, Reason.TOO_LARGE, "the query is too long")
+            raise BadRequest(414, Reason.TOO_LARGE, text="the query is too long")
         if rules.require_https and not (connection.trusted and came_by_https(message.headers)):
-            raise BadRequest(403, Reason.HTTPS_REQUIRED, "https is required")
+            raise BadRequest(403, Reason.HTTPS_REQUIRED, text="https is required")
         if 0 < rules.in_flight_limit <= self.in_flight:
             REQUESTS_REFUSED_EARLY.add()
             raise Overloaded("capacity")
@@ -148,12 +147,14 @@ class Server:
     def _find(self, path: str, message: RawRequestMessage) -> tuple[Entry, Mapping[str, str]]:
         found = self._table.find(path)
         if found is None:
-            raise BadRequest(404, Reason.NOT_FOUND, "there is nothing here")
+            raise BadRequest(404, Reason.NOT_FOUND, text="there is nothing here")
         methods, params = found
         entry = methods.get(message.method)
         if entry is None:
             allowed = ("Allow", ", ".join(sorted(methods)))
-            raise BadRequest(405, Reason.METHOD_NOT_ALLOWED, "this method is not allowed", headers=(allowed,))
+            raise BadRequest(
+                405, Reason.METHOD_NOT_ALLOWED, text="this method is not allowed", headers=(allowed,)
+            )
         return entry, params
 
     def _client(self, connection: Connection, message: RawRequestMessage) -> str:
@@ -161,19 +162,29 @@ class Server:
             return self._proxies.client_of(message.headers, connection.peer)
         return connection.peer
 
-    def _limit(self, entry: Entry) -> int:
-        return entry.limit or self._rules.body_limit_bytes
+    async def _body(self, connection: Connection, asked: Asked, *, entry: Entry) -> bytes:
+        """The whole body; nothing yet for an endpoint that takes it in pieces."""
+        insist_on_plain(asked[0])
+        if entry.endpoint is None:
+            return b""
+        limit = entry.limit or self._rules.body_limit_bytes
+        return await read_body(connection, asked, limit=limit)
+
+    async def _stream(
+        self, entry: Entry, request: HttpRequest, *, connection: Connection, asked: Asked
+    ) -> HttpAnswer:
+        """The answer of an endpoint that takes its body in pieces, whether or not it takes all of them."""
+        assert entry.route.stream is not None
+        limit = entry.limit or self._rules.body_limit_bytes
+        async with aclosing(read_pieces(connection, asked, limit=limit, upload=True)) as pieces:
+            return await entry.route.stream(request, pieces)
 
     # answer
 
     def _render(
-        self,
-        answer: HttpAnswer,
-        request_id: str,
-        connection: Connection,
-        message: RawRequestMessage,
-        payload: StreamReader,
+        self, answer: HttpAnswer, request_id: str, *, connection: Connection, asked: Asked
     ) -> tuple[bytes, bool]:
+        message, payload = asked
         stays = not (message.should_close or self.draining or connection.ending)
         if payload is not EMPTY_PAYLOAD and not payload.is_eof():
             stays = False  # its rest would be read as the next request
@@ -181,7 +192,7 @@ class Server:
         head_only = message.method == "HEAD"
         return self._writer.render(answer, request_id, connection=kind, head_only=head_only), stays
 
-    def _fault(self, error: Exception, entry: Entry, request_id: str) -> HttpAnswer:
+    def _fault(self, error: Exception, entry: Entry, *, request_id: str) -> HttpAnswer:
         """The answer to what went wrong; only its kind is told, to the client and to the log alike."""
         if isinstance(error, BadRequest):
             fault = Fault(
@@ -210,40 +221,32 @@ class Server:
         self,
         entry: Entry,
         answer: HttpAnswer,
+        *,
         started: float,
         request_id: str,
         message: RawRequestMessage | None,
     ) -> None:
         seconds = perf_counter() - started
-        status = answer.status
-        entry.meter.count(status, seconds)
-        if not self._log.enabled:
-            return
-        traceparent = message.headers.get("traceparent") if message is not None else None
-        self._log.write(
-            RequestLine(
-                time=datetime.now(UTC),
-                level="info" if status < 500 else "error",
-                service=self._service,
-                request_id=request_id,
-                route=entry.template,
-                method=message.method if message is not None else "",
-                status=status,
-                duration_ms=round(seconds * 1000, 3),
-                trace_id=trace_id_of(traceparent) if traceparent else "",
-                key_id=answer.key_id,
-                outcome=answer.outcome,
-                reason=answer.reason,
-                caller=mask(answer.caller) if answer.caller else "",
+        entry.meter.count(answer.status, seconds)
+        if self._log.enabled:
+            traceparent = message.headers.get("traceparent") if message is not None else None
+            self._log.write(
+                RequestLine(
+                    time=datetime.now(UTC),
+                    level="info" if answer.status < 500 else "error",
+                    service=self._service,
+                    request_id=request_id,
+                    route=entry.template,
+                    method=message.method if message is not None else "",
+                    status=answer.status,
+                    duration_ms=round(seconds * 1000, 3),
+                    trace_id=trace_id_of(traceparent) if traceparent else "",
+                    key_id=answer.key_id,
+                    outcome=answer.outcome,
+                    reason=answer.reason,
+                    caller=mask(answer.caller) if answer.caller else "",
+                )
             )
-        )
-
-
-async def _fed(entry: Entry, request: HttpRequest, pieces: AsyncGenerator[bytes, None]) -> HttpAnswer:
-    """The answer of an endpoint that takes its body in pieces, whether or not it takes all of them."""
-    assert entry.route.stream is not None
-    async with aclosing(pieces):
-        return await entry.route.stream(request, pieces)
 
 
 async def _nothing(_request: HttpRequest) -> HttpAnswer:
@@ -253,7 +256,7 @@ async def _nothing(_request: HttpRequest) -> HttpAnswer:
 def _absolute(message: RawRequestMessage) -> tuple[str, str]:
     """Path and query of the other forms of a target: an absolute URL, or something that names no path."""
     if not message.url.absolute or message.method == "CONNECT":
-        raise BadRequest(400, Reason.BAD_REQUEST, "the request must name a path")
+        raise BadRequest(400, Reason.BAD_REQUEST, text="the request must name a path")
     return message.url.raw_path, message.url.raw_query_string
 
 
@@ -264,4 +267,4 @@ def _insist_on_utf8(message: RawRequestMessage) -> None:
         for value in message.headers.values():
             value.encode()
     except UnicodeEncodeError as error:
-        raise BadRequest(400, Reason.BAD_REQUEST, "only UTF-8 is understood") from error
+        raise BadRequest(400, Reason.BAD_REQUEST, text="only UTF-8 is understood") from error

@@ -26,7 +26,6 @@ from shared.http_routes import Route
 from shared.log_lines import RequestLog
 from shared.logs import configure_logs, get_logger
 from shared.notify import tell_ready
-from shared.notify import tell_ready
 from shared.ops import Ops
 from shared.pulse import LoopLag, Pulse
 from shared.redaction import exception_shape
@@ -88,10 +87,11 @@ def run_service(
     """Run until SIGTERM or SIGINT. Errors: what an operator can mend is a line on stderr and exit code 1."""
     try:
         _insist_on_c_parser()
-        settings = read_settings(service.settings, env, known)
+        settings = read_settings(service.settings, env, known=known)
         configure_logs(service.name, level=settings.log_level, as_text=settings.log_format == "text")
+        sys.excepthook = _tell_end
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(Process(service, settings, sockets).run())
+            return runner.run(Process(service, settings, sockets=sockets).run())
     except SettingsError as error:
         for problem in error.problems:
             _complain(service.name, problem)
@@ -103,7 +103,7 @@ def run_service(
 class Process:
     """One worker: ops port, app, public port, and the same in reverse."""
 
-    def __init__(self, service: Service[S], settings: S, sockets: Sockets) -> None:
+    def __init__(self, service: Service[S], settings: S, *, sockets: Sockets) -> None:
         self._service = service
         self._settings = settings
         self._sockets = sockets
@@ -121,7 +121,7 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         app = self._service.make_app(self._settings)
-        ops = Ops(self._service.name, self._pulse, app.ready)
+        ops = Ops(self._service.name, self._pulse, ready=app.ready)
         ops_listener = await self._open_ops(ops)
         self._chores.start("log", self._log.run)
         self._chores.start("pulse", self._pulse.run)
@@ -144,7 +144,6 @@ class Process:
         gc.collect()
         gc.freeze()  # what lives until the end is not walked again
         ops.started = True
-        tell_ready()
         tell_ready()
         _LOG.info("started", pid=os.getpid())
         await self._stop.wait()
@@ -191,6 +190,11 @@ def _tell_loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
     """What asyncio has to complain of, without the representation of any object."""
     error = context.get("exception")
     _LOG.error("loop_fault", said=context.get("message", ""), **(exception_shape(error) if error else {}))
+
+
+def _tell_end(_kind: type[BaseException], *told: Any) -> None:
+    """The end of a process by a fault, without the fault's text."""
+    _LOG.critical("ended_by_fault", **exception_shape(told[0]))
 
 
 def _insist_on_c_parser() -> None:

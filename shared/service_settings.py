@@ -34,6 +34,13 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             why="switches off the statement cache, which such a pooler breaks",
         ),
     ] = False
+    redis_checks: Annotated[
+        bool,
+        Setting(
+            what="refuse to start on a Redis that may evict keys or that keeps no append-only file",
+            why="either would lose holds and the undrained ping log; off where its set-up cannot be read",
+        ),
+    ] = True
     listen_host: Annotated[
         str,
         Setting(

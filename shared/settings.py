@@ -88,7 +88,7 @@ class _Field(Struct, frozen=True, kw_only=True):
         return self.kind is Secret
 
 
-def read_settings(cls: type[T], env: Mapping[str, str], known: Iterable[type[Struct]] = ()) -> T:
+def read_settings(cls: type[T], env: Mapping[str, str], *, known: Iterable[type[Struct]] = ()) -> T:
     """The service's settings out of the environment; an empty value counts as not given.
 
     Shape: known are the settings of all services, so that one environment may serve several of them.
@@ -189,7 +189,7 @@ def _converted(field: _Field, text: str) -> Any:
     if kind is bool:
         return _read_bool(name, text)
     if kind in {int, float}:
-        return _read_number(name, kind, text, field.setting)
+        return _read_number(field, text)
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}")
@@ -208,9 +208,10 @@ def _read_bool(name: str, text: str) -> bool:
     return word in _TRUE
 
 
-def _read_number(name: str, kind: type[int] | type[float], text: str, setting: Setting) -> int | float:
+def _read_number(field: _Field, text: str) -> int | float:
+    name, kind, setting = field.name, field.kind, field.setting
     try:
-        number = kind(text)
+        number: int | float = kind(text)
     except ValueError as problem:
         raise ValueError(f"{name} must be a {'whole ' if kind is int else ''}number") from problem
     least, most = setting.least, setting.most

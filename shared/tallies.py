@@ -47,7 +47,7 @@ class Tally:
 
     __slots__ = ("_allowed", "_counter", "_pending")
 
-    def __init__(self, name: str, text: str, labels: Labels | None = None) -> None:
+    def __init__(self, name: str, text: str, *, labels: Labels | None = None) -> None:
         self._allowed = tuple(frozenset(values) for values in (labels or {}).values())
         self._counter = Counter(name, text, tuple(labels or ()), registry=REGISTRY)
         self._pending: dict[tuple[str, ...], int] = {}
@@ -94,7 +94,7 @@ class Timing:
 
     __slots__ = ("_allowed", "_cells", "_histogram")
 
-    def __init__(self, name: str, text: str, labels: Labels | None = None) -> None:
+    def __init__(self, name: str, text: str, *, labels: Labels | None = None) -> None:
         self._allowed = tuple(frozenset(values) for values in (labels or {}).values())
         self._histogram = Histogram(name, text, tuple(labels or ()), registry=REGISTRY, buckets=BUCKETS_S)
         self._cells: dict[tuple[str, ...], Cell] = {}
@@ -131,7 +131,7 @@ class Level:
 
     __slots__ = ("_gauge",)
 
-    def __init__(self, name: str, text: str, labels: Labels | None = None, *, folding: Folding) -> None:
+    def __init__(self, name: str, text: str, *, folding: Folding, labels: Labels | None = None) -> None:
         self._gauge = Gauge(name, text, tuple(labels or ()), registry=REGISTRY, multiprocess_mode=folding)
 
     def set(self, value: float, *labels: str) -> None:

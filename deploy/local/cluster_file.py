@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from deploy.local.catalogue import KEY_ENCRYPTION_KEY
 from shared.errors import OperatorError
 
 HOME = "RINGPOST_HOME"
 POSTGRES_DSN = "RINGPOST_POSTGRES_DSN"
 REDIS_URL = "RINGPOST_REDIS_URL"
 PEPPER = "RINGPOST_PEPPER"
+KEY_ENCRYPTION_KEY = "RINGPOST_KEY_ENCRYPTION_KEY"
 _DEFAULT_HOME = ".ringpost"
 _FILE_SUFFIX = "_FILE"
 
@@ -63,7 +63,7 @@ def with_settings(environ: Mapping[str, str], settings: Mapping[str, str]) -> di
 
 
 def read_cluster(home: Path) -> Cluster | None:
-    """The cluster of that home; None before its first start. Errors: OperatorError when the file is damaged."""
+    """The cluster of that home; None before its first start. Errors: OperatorError on a damaged file."""
     try:
         return _DECODER.decode((home / "cluster.json").read_bytes())
     except FileNotFoundError:

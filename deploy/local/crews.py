@@ -1,4 +1,4 @@
-"""From a service's name to its worker slots.
+"""From a service to its worker slots.
 
 Owns the assembly: sockets, command, environment, metrics folder. Must never know which services there are.
 """
@@ -19,36 +19,30 @@ LOOPBACK = "127.0.0.1"
 
 
 class Crews:
-    """Makes the slots of services that share one environment. metrics: the folder for their metrics."""
+    """Makes the slots of services. metrics: the folder for what their workers count."""
 
-    def __init__(
-        self,
-        environment: Mapping[str, str],
-        readiness: Readiness,
-        *,
-        metrics: Path,
-        say: Callable[[str], None],
-    ) -> None:
-        self._environment = environment
+    def __init__(self, readiness: Readiness, *, metrics: Path, say: Callable[[str], None]) -> None:
         self._readiness = readiness
         self._metrics = metrics
         self._say = say
 
-    def assemble(self, service: Service, workers: int, command: tuple[str, ...] = ()) -> tuple[Slot, ...]:
+    def assemble(
+        self, service: Service, environment: Mapping[str, str], *, workers: int, command: tuple[str, ...] = ()
+    ) -> tuple[Slot, ...]:
         """The slots of one service, with its ports open. Errors: OperatorError on a taken port."""
-        host = self._environment.get(LISTEN_HOST) or LOOPBACK
+        host = environment.get(LISTEN_HOST) or LOOPBACK
         sockets = open_slots(
             service.name, host, port=service.port, ops_port=service.ops_port, workers=workers
         )
         metrics = self._fresh_folder(service.name)
         starter = WorkerStarter(
             command or command_of(service.name),
-            {**service.settings_from(self._environment), METRICS_DIR: str(metrics)},
+            {**environment, METRICS_DIR: str(metrics)},
             readiness=self._readiness,
             metrics=metrics,
         )
         return tuple(
-            Slot(f"{service.name} worker {number}", each, starter, say=self._say)
+            Slot(f"{service.name} worker {number}", each, starter=starter, say=self._say)
             for number, each in enumerate(sockets, start=1)
         )
 

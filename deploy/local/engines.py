@@ -38,11 +38,11 @@ class Engines:
         """
         started_s = time.monotonic()
         if given := self._environ.get(POSTGRES_DSN):
-            cluster = _with_address(cluster, POSTGRES_DSN, given)
+            cluster = _with_address(cluster, POSTGRES_DSN, address=given)
         elif not self._environ.get(f"{POSTGRES_DSN}_FILE"):
             cluster = self._start_postgres(cluster)
         if given := self._environ.get(REDIS_URL):
-            cluster = _with_address(cluster, REDIS_URL, given)
+            cluster = _with_address(cluster, REDIS_URL, address=given)
         elif not self._environ.get(f"{REDIS_URL}_FILE"):
             cluster = self._start_redis(cluster)
         if self._own:
@@ -70,14 +70,14 @@ class Engines:
         if not engine.exists():
             self._say("making a new Postgres cluster")
         self._start(engine, install)
-        return _with_address(replace(cluster, postgres_port=port), POSTGRES_DSN, engine.dsn)
+        return _with_address(replace(cluster, postgres_port=port), POSTGRES_DSN, address=engine.dsn)
 
     def _start_redis(self, cluster: Cluster) -> Cluster:
         install = find_redis(self._environ.get(CHOICE, ""))
         port = free_port(cluster.redis_port or _REDIS_PORT)
         engine = RedisEngine(self._place(install, "redis"), port=port, password=cluster.redis_password)
         self._start(engine, install)
-        return _with_address(replace(cluster, redis_port=port), REDIS_URL, engine.url)
+        return _with_address(replace(cluster, redis_port=port), REDIS_URL, address=engine.url)
 
     def _start(self, engine: PostgresEngine | RedisEngine, install: Install) -> None:
         origin = "embedded" if install.embedded else "system"
@@ -87,8 +87,8 @@ class Engines:
 
     def _place(self, install: Install, name: str) -> Place:
         identity = engine_identity()
-        return place_engine(install, engine_folder(self._home, identity) / name, identity)
+        return place_engine(install, engine_folder(self._home, identity) / name, identity=identity)
 
 
-def _with_address(cluster: Cluster, name: str, address: str) -> Cluster:
+def _with_address(cluster: Cluster, name: str, *, address: str) -> Cluster:
     return replace(cluster, settings={**cluster.settings, name: address})

@@ -13,6 +13,7 @@ from deploy.local.catalogue import SERVICES, Service
 from deploy.local.cluster_file import POSTGRES_DSN, new_cluster, read_cluster, with_settings, write_cluster
 from deploy.local.crews import LISTEN_HOST, LOOPBACK, Crews
 from deploy.local.engines import Engines
+from deploy.local.handover import hand_over, refuse_unknown
 from deploy.local.paths import MIGRATIONS
 from deploy.local.readiness import Readiness
 from deploy.local.sockets import refuse_taken
@@ -38,6 +39,7 @@ class LocalCluster:
 
         Errors: OperatorError on a taken port before anything is started, and on whatever does not start.
         """
+        refuse_unknown(self._environ, SERVICES)
         cluster = read_cluster(self._home) or new_cluster()
         if port_offset is not None:
             cluster = replace(cluster, port_offset=port_offset)
@@ -64,6 +66,10 @@ class LocalCluster:
 
     async def _run_services(self, workers: int, when_ready: Callable[[], None]) -> None:
         readiness = Readiness()
-        crews = Crews(self.settings, readiness, metrics=self._home / "metrics", say=self._say)
-        slots = [slot for service in self.services for slot in crews.assemble(service, workers)]
+        crews = Crews(readiness, metrics=self._home / "metrics", say=self._say)
+        slots = [
+            slot
+            for service in self.services
+            for slot in crews.assemble(service, hand_over(service.name, self.settings), workers=workers)
+        ]
         await Supervisor(slots, readiness, say=self._say).run(when_ready, watch=self._engines.revive)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from deploy.local.identity import Identity
 from deploy.local.installs import Install
 
-_FOR_ALL = Path("/var/lib/ringpost")
+FOR_ALL = Path("/var/lib/ringpost")
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -23,13 +23,13 @@ class Place(Struct, frozen=True, kw_only=True):
     identity: Identity
 
 
-def engine_folder(home: Path, identity: Identity) -> Path:
+def engine_folder(home: Path, identity: Identity, *, otherwise: Path = FOR_ALL) -> Path:
     """The folder for a home's engines; elsewhere, with a link, when their user cannot reach the home."""
     folder = home / "engines"
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     if identity.may_enter(folder):
         return folder
-    elsewhere = _FOR_ALL / hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    elsewhere = otherwise / hashlib.sha256(str(home).encode()).hexdigest()[:12]
     elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
     link = folder / "elsewhere"
     link.unlink(missing_ok=True)
@@ -37,7 +37,7 @@ def engine_folder(home: Path, identity: Identity) -> Path:
     return elsewhere
 
 
-def place_engine(install: Install, folder: Path, identity: Identity) -> Place:
+def place_engine(install: Install, folder: Path, *, identity: Identity) -> Place:
     """Put an engine into a folder, with a copy of its installation when its user cannot reach it."""
     if not identity.may_enter(install.server.parent):
         install = _copied(install, folder.with_name(f"{install.tree.name}-{install.version}"))

@@ -21,7 +21,7 @@ class Slot:
     """Keeps one worker running. say: where the operator is told what happened."""
 
     def __init__(
-        self, name: str, sockets: SlotSockets, starter: WorkerStarter, *, say: Callable[[str], None]
+        self, name: str, sockets: SlotSockets, *, starter: WorkerStarter, say: Callable[[str], None]
     ) -> None:
         self._name = name
         self._sockets = sockets

@@ -1,15 +1,14 @@
 """`ringpost check-config`: read the settings of services as they would, and name every mistake."""
 
-import importlib
 import json
 import sys
 from collections.abc import Mapping
 
 import click
-from msgspec import Struct
 
 from deploy.local.catalogue import SERVICES
 from deploy.local.cluster_file import environment
+from deploy.local.handover import hand_over, refuse_unknown, settings_of
 from shared.errors import SettingsError
 from shared.settings import read_settings
 
@@ -24,6 +23,7 @@ def check_config(services: tuple[str, ...], as_json: bool) -> None:
     """
     environ = environment()
     problems = {name: _problems(name, environ) for name in services or SERVICES}
+    problems["environment"] = _unknown_names(environ)
     if as_json:
         click.echo(json.dumps(problems))
     else:
@@ -34,16 +34,16 @@ def check_config(services: tuple[str, ...], as_json: bool) -> None:
 
 
 def _problems(name: str, environ: Mapping[str, str]) -> list[str]:
-    settings = settings_of(name)
-    known = [settings_of(other) for other in SERVICES if other != name]
     try:
-        read_settings(settings, SERVICES[name].settings_from(environ), known)
+        read_settings(settings_of(name), hand_over(name, environ))
     except SettingsError as error:
         return list(error.problems)
     return []
 
 
-def settings_of(service: str) -> type[Struct]:
-    """A service's Struct of settings, which stands in its composition root."""
-    settings: type[Struct] = importlib.import_module(f"services.{service}.app").Settings
-    return settings
+def _unknown_names(environ: Mapping[str, str]) -> list[str]:
+    try:
+        refuse_unknown(environ, SERVICES)
+    except SettingsError as error:
+        return list(error.problems)
+    return []

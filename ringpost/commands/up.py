@@ -10,7 +10,7 @@ import click
 from deploy.local.cluster_file import home_of
 from deploy.local.home_lock import locked
 from deploy.local.local_cluster import LocalCluster
-from ringpost.demo import load_demo
+from ringpost.demo import demo_tokens, load_demo
 from ringpost.voice import voice
 from ringpost.welcome import welcome
 
@@ -23,10 +23,10 @@ from ringpost.welcome import welcome
     "--port-offset", type=click.IntRange(0, 50_000), help="Added to every port; kept for later starts."
 )
 @click.option("--json", "as_json", is_flag=True, help="Tell events as JSON lines.")
-def up(workers: int, port_offset: int | None, as_json: bool) -> None:
+def up(*, workers: int, port_offset: int | None, as_json: bool) -> None:
     """Start everything here: engines if none are configured, schema, demo account, services.
 
-    Data and secrets stay in RINGPOST_HOME (default .ringpost). Ctrl-C stops everything cleanly, with exit code 0.
+    Data and secrets stay in RINGPOST_HOME (default .ringpost). Ctrl-C stops everything, with exit code 0.
     """
     say = voice(as_json)
     home = home_of()
@@ -34,9 +34,11 @@ def up(workers: int, port_offset: int | None, as_json: bool) -> None:
     with locked(home):
         cluster = LocalCluster(home, os.environ, say=say)
         try:
+            started_s = time.monotonic()
             cluster.start_engines(port_offset)
             load_demo(cluster.settings, say)
-            cluster.run_services(workers, _announcing(cluster, say, time.monotonic()))
+            say(f"starting services after {time.monotonic() - started_s:.1f} s")
+            cluster.run_services(workers, _announcing(cluster, say))
         except KeyboardInterrupt:
             say("interrupted")
         finally:
@@ -44,10 +46,12 @@ def up(workers: int, port_offset: int | None, as_json: bool) -> None:
         say("stopped; the data is kept")
 
 
-def _announcing(cluster: LocalCluster, say: Callable[[str], None], started_s: float) -> Callable[[], None]:
+def _announcing(cluster: LocalCluster, say: Callable[[str], None]) -> Callable[[], None]:
+    started_s = time.monotonic()
+
     def announce() -> None:
-        say(f"all services are ready after {time.monotonic() - started_s:.1f} s")
-        for line in welcome(cluster.services, cluster.settings):
+        say(f"all services are ready after {time.monotonic() - started_s:.1f} s more")
+        for line in welcome(cluster.services, demo_tokens(cluster.settings)):
             click.echo(line)
 
     return announce

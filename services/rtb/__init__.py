@@ -1,0 +1,1 @@
+"""The rtb service: pings and confirms."""

@@ -44,7 +44,9 @@ class RtbApp:
             pooler=settings.postgres_pooler,
             name="ringpost-rtb",
         )
-        self._redis = await Redis.open(settings.redis_url.reveal(), scripts=SCRIPTS)
+        self._redis = await Redis.open(
+            settings.redis_url.reveal(), scripts=SCRIPTS, checks=settings.redis_checks
+        )
         clock = Clock()
         sampler = ClockSampler(clock, self._redis)
         await sampler.resync()
@@ -96,7 +98,9 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
     for ending in ("", ".json", ".xml"):
         fault = write_xml_fault if ending == ".xml" else None
         routes += [
-            Route(methods=("GET", "POST"), template=f"/rtbs{ending}", endpoint=handlers.ping, write_fault=fault),
+            Route(
+                methods=("GET", "POST"), template=f"/rtbs{ending}", endpoint=handlers.ping, write_fault=fault
+            ),
             Route(
                 methods=("PUT", "PATCH"),
                 template=f"/rtbs/{{uuid}}{ending}",
@@ -104,7 +108,10 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
                 write_fault=fault,
             ),
             Route(
-                methods=("GET",), template=f"/rtbs/{{uuid}}{ending}", endpoint=handlers.show, write_fault=fault
+                methods=("GET",),
+                template=f"/rtbs/{{uuid}}{ending}",
+                endpoint=handlers.show,
+                write_fault=fault,
             ),
         ]
     return tuple(routes)

@@ -21,7 +21,8 @@ class RtbServiceSettings(ServiceSettings, frozen=True, kw_only=True):
     ]
     port: Annotated[int, Setting(what="public port", why="see listen_host", least=0, most=65535)] = 8001
     ops_port: Annotated[
-        int, Setting(what="port of health and metrics", why="never reachable from outside", least=0, most=65535)
+        int,
+        Setting(what="port of health and metrics", why="never reachable from outside", least=0, most=65535),
     ] = 9001
     sip_domain: Annotated[
         str,

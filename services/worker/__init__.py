@@ -1,0 +1,1 @@
+"""The worker: drains, deliverers and sweepers."""

@@ -1,11 +1,13 @@
 """A request and its answer as plain values, so that wire rooms need no web library.
 
-Owns the two shapes that pass between shared/server.py and every wire.py. Must never read a socket.
+Owns the shapes that pass between shared/server.py and every wire.py. Must never read a socket.
 """
 
 from collections.abc import Mapping
 
 from msgspec import Struct
+
+from shared.domain.reasons import Reason
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True, gc=False):
@@ -35,3 +37,17 @@ class HttpAnswer(Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
     key_id: int = 0
     caller: str = ""
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """What the server itself has to say instead of an endpoint: never an echo of what was sent.
+
+    Units: retry_after_s in seconds, 0 says nothing.
+    """
+
+    status: int
+    reason: Reason
+    text: str
+    request_id: str
+    retry_after_s: int = 0
+    headers: tuple[tuple[str, str], ...] = ()

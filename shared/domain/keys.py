@@ -159,7 +159,8 @@ _features = msgspec.json.Decoder(Features).decode
 def read_key(row: Mapping[str, Any]) -> Key:
     """A key out of its stored form.
 
-    Shape: id, company_id, shard, kind, level, entity_id, name, paused, deleted, version; settings, features: JSON.
+    Shape: id, company_id, shard, kind, level, entity_id, name, paused, deleted, version; settings and features
+    as JSON text.
     """
     kind = Kind(row["kind"])
     return Key(

@@ -23,7 +23,7 @@ _MOST_DEPTH = 20
 _MOST_STEPS = 1 << 22
 
 _quantifier = re.compile(r"(?:([*+?])|\{([0-9]{1,4})(?:(,)([0-9]{0,4}))?\})\??").match
-_class = re.compile(r"\[\^?\]?(?:[^\]\[\\]|\\[dDwWsS]|\\[^0-9A-Za-z])*\]").match
+_class = re.compile(r"\[\^?\]?+(?:[^\]\[\\]|\\[dDwWsS]|\\[^0-9A-Za-z])*\]").match
 _future_set = re.compile(r"--|&&|~~|\|\|").search
 _ANCHOR_ESCAPES = frozenset("bB")
 _CLASS_ESCAPES = frozenset("dDwWsS")

@@ -80,17 +80,18 @@ def read_entry(entry_id: str, fields: Sequence[bytes]) -> PingRow | Confirmation
     try:
         entry_ms = int(entry_id.partition("-")[0])
         if b"c" in named:
-            return _confirmation(named[b"c"].decode())
+            return _confirmation(named[b"c"].decode(), entry_ms)
         row = _row(named, entry_ms)
     except (msgspec.MsgspecError, ValueError, ArithmeticError, LookupError):
         return None
     return row if abs(row.created_ms - entry_ms) < _LONGEST_APART_MS else None
 
 
-def _confirmation(text: str) -> Confirmation:
+def _confirmation(text: str, entry_ms: int) -> Confirmation | None:
     confirmation = read_confirmation(text)
     _insist_on_uuid(confirmation.uuid)
-    return confirmation
+    sound = abs(confirmation.at_ms - entry_ms) < _LONGEST_APART_MS and "\0" not in confirmation.subjects
+    return confirmation if sound else None
 
 
 def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:

@@ -131,11 +131,11 @@ def read_trace(text: str, verdicts: str) -> list[TraceRow]:
     Shape: text is the tried candidates, a newline, the dropped ones; each written by write_candidate, space between.
     """
     tried, _, dropped = text.partition("\n")
-    fates = "" if verdicts in WHOLE_PING_VERDICTS else verdicts
+    whole = WHOLE_PING_VERDICTS.get(verdicts)
     rows = []
     for place, mark in enumerate(tried.split()):
-        fate = fates[place] if place < len(fates) else ""
-        reason = "" if fate == "k" else str(VERDICTS.get(fate, OUTRANKED))
+        fate = "" if whole else verdicts[place : place + 1]
+        reason = "" if fate == "k" else str(whole or VERDICTS.get(fate) or OUTRANKED)
         rows.append(_trace_row(mark, reason))
     for mark in dropped.split():
         candidate, _, reason = mark.partition("!")
@@ -151,10 +151,10 @@ def _trace_row(mark: str, reason: str) -> TraceRow:
 
 def no_target_reason(decided: str, dropped: Mapping[Reason, int], verdicts: str) -> Reason:
     """Why nobody took the caller: the whole ping's reason, else the one of most candidates."""
+    if verdicts in WHOLE_PING_VERDICTS:  # lists are looked at before the campaign is
+        return WHOLE_PING_VERDICTS[verdicts]
     if decided:
         return Reason(decided)
-    if verdicts in WHOLE_PING_VERDICTS:
-        return WHOLE_PING_VERDICTS[verdicts]
     counts = Counter(dropped)
     counts.update(VERDICTS[letter] for letter in verdicts if letter in VERDICTS)
     return prevailing(counts)

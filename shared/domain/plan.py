@@ -31,7 +31,8 @@ class Publisher(Struct, frozen=True, kw_only=True):
 class Company(Struct, frozen=True, kw_only=True):
     """What all campaigns of a company share.
 
-    Shape: publishers by afid and by id; campaign ids by cid and by inbound number; version is the config version it was read at.
+    Shape: publishers by afid and by id; campaign ids by cid and by inbound number. version: the config version it was
+    read at.
     """
 
     id: int

@@ -131,15 +131,23 @@ def _clock_change(zone: ZoneInfo, before: int, after: int) -> int:
 
 
 def read_zone(text: str) -> str:
-    """Read a time zone by its IANA name or its Rails name; the answer is the IANA name.
+    """Read a time zone by its IANA name, which is kept as given, or by its Rails name.
 
     Errors: ValueError when there is no such zone.
     """
     name = text.strip()
-    name = RAILS_ZONES.get(name, name)
-    if len(name) <= 64 and _zone_name(name) is not None:
-        try:
-            return ZoneInfo(name).key
-        except (KeyError, ValueError, OSError):
-            pass  # a directory or a file of another kind: no zone either
+    if _is_zone(name):
+        return name
+    if name in RAILS_ZONES:
+        return RAILS_ZONES[name]
     raise ValueError(f"`{name[:64]}` is no time zone: write it as in America/New_York")
+
+
+def _is_zone(name: str) -> bool:
+    if len(name) > 64 or _zone_name(name) is None:
+        return False
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not there, not a zone, or a directory
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Where the nouns live: Postgres and Redis."""

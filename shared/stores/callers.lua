@@ -47,3 +47,32 @@ end
 local function keep(key, ttl_ms, is_new)
   if is_new or redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
 end
+
+-- The live reservation that a ping repeats: its key's own, whatever the campaign; or (campaign given) any of the campaign's.
+local function earlier_of(seen, key, campaign, now)
+  local own = live(seen['k' .. key], now)
+  if not campaign or own and read_reservation(own).campaign == campaign then return own end
+  local held = seen['m' .. campaign] or ''
+  held = live(string.find(held, '|', 1, true) and held or seen['k' .. held], now)
+  return held and read_reservation(held).campaign == campaign and held or nil
+end
+
+-- Notes a reservation. The key's earlier one, live in another campaign, moves into that campaign's field: it shields on.
+local function remember(caller, seen, r, text, now)
+  local fields = {'k' .. r.key, text, 'm' .. r.campaign, r.key}
+  local old = live(seen['k' .. r.key], now)
+  local place = old and 'm' .. read_reservation(old).campaign
+  if old and place ~= fields[3] and seen[place] == r.key then fields[5], fields[6] = place, old end
+  if r.number ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'n' .. r.number, r.uuid .. '|' .. r.expires
+  end
+  redis.call('HSET', caller, unpack(fields))
+  keep(caller, r.expires - now, next(seen) == nil)
+end
+
+-- A reservation's new text, wherever the caller's hash has the old one.
+local function revise(caller, r, old, new)
+  for _, field in ipairs({'k' .. r.key, 'm' .. r.campaign}) do
+    if redis.call('HGET', caller, field) == old then redis.call('HSET', caller, field, new) end
+  end
+end

@@ -110,7 +110,9 @@ class ConfigCache(Generic[T]):
     Errors: Unavailable('postgres') when something must be read and cannot be.
     """
 
-    def __init__(self, postgres: Postgres, compile_plan: Callable[[Plan], T], *, keys: int, plans: int) -> None:
+    def __init__(
+        self, postgres: Postgres, compile_plan: Callable[[Plan], T], *, keys: int, plans: int
+    ) -> None:
         self._postgres = postgres
         self._compile = compile_plan
         self.keys: Bounded[str, Key] = Bounded(keys)
@@ -173,7 +175,10 @@ class ConfigCache(Generic[T]):
             plan = None if company is None else await load_plan(self._postgres, company, campaign_id)
             if plan is None:
                 return None
-            if await self._adopt(company_id, plan.version) and self._companies.get(company_id) is plan.company:
+            if (
+                await self._adopt(company_id, plan.version)
+                and self._companies.get(company_id) is plan.company
+            ):
                 loaded = CompiledPlan(plan, self._compile(plan))
                 self.plans.put(campaign_id, loaded)
                 return loaded
@@ -199,7 +204,9 @@ class ConfigCache(Generic[T]):
         whole = gap or bool(by_scope["company"])
         self.keys.drop(lambda _, key: key.company_id == company_id and (whole or key.id in by_scope["key"]))
         self.plans.drop(
-            lambda campaign, kept: kept.plan.company.id == company_id and (whole or campaign in by_scope["campaign"])
+            lambda campaign, kept: (
+                kept.plan.company.id == company_id and (whole or campaign in by_scope["campaign"])
+            )
         )
         self._companies.drop(lambda company, _: whole and company == company_id)
         self._versions[company_id] = max(current, known)

@@ -23,9 +23,6 @@ _UNKNOWN_KEPT = 10_000
 _FLOOD_WINDOW_MS = 10_000
 _FLOOD_AFTER = 100
 _ADDRESSES_KEPT = 10_000
-_AT_ONCE = 32
-_FLOODED_AT_ONCE = 2
-_WAITING = 256
 _RELOADS = 3
 
 
@@ -48,6 +45,23 @@ class Flood:
         return at == now_ms // _FLOOD_WINDOW_MS and count > _FLOOD_AFTER
 
 
+class Lane:
+    """Look-ups of one kind of sender, so that a flood waits behind itself only.
+
+    Units: at_once run, bound run or wait.
+    """
+
+    def __init__(self, *, at_once: int, bound: int) -> None:
+        self.gate = asyncio.Semaphore(at_once)
+        self.flights: SingleFlight[str, Key | None] = SingleFlight()
+        self._bound = bound
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may wait."""
+        return len(self.flights) >= self._bound
+
+
 class KeyLookup(Generic[T]):
     """Finds keys.
 
@@ -60,9 +74,8 @@ class KeyLookup(Generic[T]):
         self._pepper = pepper
         self._clock = clock
         self._unknown: Bounded[str, int] = Bounded(_UNKNOWN_KEPT)
-        self._flights: SingleFlight[str, Key | None] = SingleFlight()
-        self._gate = asyncio.Semaphore(_AT_ONCE)
-        self._narrow_gate = asyncio.Semaphore(_FLOODED_AT_ONCE)
+        self._wide = Lane(at_once=32, bound=256)
+        self._narrow = Lane(at_once=2, bound=64)
         self.flood = Flood()
 
     def known(self, token: str) -> Key | None:
@@ -80,24 +93,24 @@ class KeyLookup(Generic[T]):
         until = self._unknown.get(token)
         if until is not None and until > now_ms:
             return None
-        if len(self._flights) >= _WAITING:
+        lane = self._narrow if self.flood.is_on(client, now_ms) else self._wide
+        if lane.full:
             raise Overloaded("key look-up")
-        gate = self._narrow_gate if self.flood.is_on(client, now_ms) else self._gate
-        loaded = await self._flights.run(token, lambda: self._load(token, gate))
-        if loaded is None:
-            self.flood.note(client, now_ms)
-        return loaded
+        return await lane.flights.run(token, lambda: self._load(token, client, lane.gate))
 
     async def close(self) -> None:
         """End look-ups that are under way."""
-        await self._flights.close()
+        await self._wide.flights.close()
+        await self._narrow.flights.close()
 
-    async def _load(self, token: str, gate: asyncio.Semaphore) -> Key | None:
+    async def _load(self, token: str, client: str, gate: asyncio.Semaphore) -> Key | None:
         for _ in range(_RELOADS):
             async with gate:
                 key = await find_key(self._postgres, self._pepper, token)
             if key is None:
-                self._unknown.put(token, self._clock.now_ms() + _UNKNOWN_FOR_MS)
+                now_ms = self._clock.now_ms()
+                self._unknown.put(token, now_ms + _UNKNOWN_FOR_MS)
+                self.flood.note(client, now_ms)
                 return None
             if await self._config.adopt_key(key, token):
                 return key
@@ -124,6 +137,8 @@ def _network(client: str) -> str:
         address = ip_address(client)
     except ValueError:
         return client
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return client
+    if not isinstance(address, IPv6Address):
+        return client
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), 64), strict=False))

@@ -31,7 +31,11 @@ class Partition(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The partition's own name: the day or month behind the parent's."""
-        return f"{self.parent}_{self.first:%Y%m%d}" if self.parent in BY_DAY else f"{self.parent}_{self.first:%Y%m}"
+        return (
+            f"{self.parent}_{self.first:%Y%m%d}"
+            if self.parent in BY_DAY
+            else f"{self.parent}_{self.first:%Y%m}"
+        )
 
 
 def partition_of(parent: str, moment: datetime) -> Partition:
@@ -57,7 +61,12 @@ async def ensure(connection: Connection, now: datetime) -> int:
     return await make(connection, wanted)
 
 
-SELECT_MISSING = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL"
+# Not to_regclass: its cache may not yet know what was committed while we waited for our turn.
+SELECT_MISSING = """
+SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (
+    SELECT FROM pg_class WHERE relname = name AND relnamespace = current_schema()::regnamespace
+)
+"""
 TAKE_TURNS = "SELECT pg_advisory_xact_lock($1)"
 _LOCK = 7_464_767_831
 

@@ -26,9 +26,27 @@ _decode_trace = msgspec.json.Decoder(tuple[TraceRow, ...]).decode
 _decode_replay = msgspec.json.Decoder(Replay).decode
 
 COLUMNS = (
-    *("company_id", "created_at", "uuid", "key_id", "caller", "publisher_id", "campaign_id", "buyer_id", "group_id"),
+    *(
+        "company_id",
+        "created_at",
+        "uuid",
+        "key_id",
+        "caller",
+        "publisher_id",
+        "campaign_id",
+        "buyer_id",
+        "group_id",
+    ),
     *("number", "revenue", "payout", "seconds", "status", "reason", "duplicate_original_uuid", "test"),
-    *("caller_state", "caller_city", "caller_zip", "caller_country", "expires_at", "ended_at", "time_to_resolve_s"),
+    *(
+        "caller_state",
+        "caller_city",
+        "caller_zip",
+        "caller_country",
+        "expires_at",
+        "ended_at",
+        "time_to_resolve_s",
+    ),
     *("holds", "tags", "trace", "replay"),
 )
 _LIST = ", ".join(COLUMNS)
@@ -45,7 +63,7 @@ ON CONFLICT (created_at, uuid) DO UPDATE SET
     tags = excluded.tags, trace = excluded.trace, replay = excluded.replay
 WHERE pings.replay = '{{}}'
 """  # noqa: S608 - the column names above
-EMPTY_DRAINED = "TRUNCATE drained_pings"
+EMPTY_DRAINED = "DELETE FROM drained_pings"
 
 
 async def save_drained(connection: Connection, rows: Sequence[PingRow]) -> None:
@@ -55,11 +73,11 @@ async def save_drained(connection: Connection, rows: Sequence[PingRow]) -> None:
     Errors: asyncpg's DataError and ValueErrors when a value fits no column. Cost: one COPY, one INSERT.
     """
     await connection.execute(CREATE_DRAINED)
+    await connection.execute(EMPTY_DRAINED)  # of an earlier part of the same transaction
     await connection.copy_records_to_table(
         "drained_pings", records=[_record(row) for row in rows], columns=COLUMNS
     )
     await connection.execute(INSERT_DRAINED)
-    await connection.execute(EMPTY_DRAINED)
 
 
 def _record(row: PingRow) -> tuple[Any, ...]:
@@ -134,8 +152,12 @@ UPDATE pings SET
     claimed_at = first.claimed_at,
     ended_at = coalesce(first.claimed_at, pings.expires_at),
     time_to_resolve_s = greatest(0, extract(epoch FROM coalesce(first.claimed_at, pings.expires_at) - pings.created_at))
-FROM due LEFT JOIN pings first ON first.uuid = due.original AND first.created_at
-    = to_timestamp(('x' || left(replace(due.original::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+FROM due LEFT JOIN LATERAL (
+    SELECT status, call_uuid, claimed_at FROM pings original
+    WHERE original.uuid = due.original AND original.created_at
+        = to_timestamp(('x' || left(replace(due.original::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+    LIMIT 1
+) first ON true
 WHERE pings.created_at = due.created_at AND pings.uuid = due.uuid
 """
 
@@ -212,14 +234,28 @@ async def load_since(postgres: Postgres, since_ms: int, key_id: int | None, limi
 
 LOAD_LIVE = f"""
 SELECT {_SELECTED} FROM pings
-WHERE company_id = ANY($1::bigint[]) AND duplicate_original_uuid IS NULL
+WHERE company_id = ANY($1::bigint[]) AND duplicate_original_uuid IS NULL AND replay ? 'winner'
   AND status IN ('reserved', 'confirmed') AND expires_at > $2
 """  # noqa: S608 - the columns above
+LOAD_LEASES = f"""
+SELECT {_SELECTED} FROM pings
+WHERE company_id = ANY($1::bigint[]) AND caller IS NULL AND number IS NOT NULL AND duplicate_original_uuid IS NULL
+  AND expires_at > $2 AND created_at > $3
+"""  # noqa: S608 - the columns above
+_LONGEST_LIFE_MS = 86_400_000
 
 
 async def load_live(connection: Connection, company_ids: Sequence[int], now_ms: int) -> list[PingRow]:
     """The reservations of these companies that live at that moment."""
     return [_row(row) for row in await connection.fetch(LOAD_LIVE, company_ids, moment(now_ms))]
+
+
+async def load_leases(connection: Connection, company_ids: Sequence[int], since_ms: int) -> list[PingRow]:
+    """The pings without a caller that got a number and ran, or run, out after that moment, whatever became of them."""
+    rows = await connection.fetch(
+        LOAD_LEASES, company_ids, moment(since_ms), moment(since_ms - _LONGEST_LIFE_MS)
+    )
+    return [_row(row) for row in rows]
 
 
 def moment(unix_ms: int) -> datetime:

@@ -1,8 +1,7 @@
 -- places.lua: what several scripts say of places in caps. Put in front of a script; it returns nothing itself.
--- caps text: `subject,concurrency,hard,hourly,daily,monthly,hour_at,day_at,month_at`, `;` between, -1 = no limit.
+-- caps: a flat list (MessagePack in ARGV), for each subject: its name, the limits of concurrency, hard, hourly, daily and monthly
+-- (-1 = none), and the starts of its hour, day and month. A subject without any limit is left out.
 -- fills hash: <subject> = `hour_at hour_n day_at day_n month_at month_n hard_n live_n rev`, h:<subject> = live holds.
-
-local CAP = '([bg]%d+),(%-?%d+),(%-?%d+),(%-?%d+),(%-?%d+),(%-?%d+),(%d+),(%d+),(%d+)'
 
 -- At most 64 holds whose time is over are given back; who removes the member takes the hold away, so each goes once.
 local function release_due(due, fills, now)
@@ -17,24 +16,21 @@ local function release_due(due, fills, now)
   return #members
 end
 
-local function over(limit, taken)
-  limit = tonumber(limit)
-  return limit >= 0 and taken >= limit
-end
-
 -- A window of the mirror that began before ours counts nothing; one that began later is a clock ahead of ours: it counts.
-local function in_window(at, n, ours)
-  return tonumber(at) >= tonumber(ours) and tonumber(n) or 0
+local function over(limit, at, taken, ours, holds)
+  return limit >= 0 and (tonumber(at) >= ours and tonumber(taken) or 0) + holds >= limit
 end
 
--- known: subject and h:subject to their values. 'c' when a buyer of the caps text has no place left, 'g' when a group, else nil.
+-- known: subject and h:subject to their values. 'c' when a buyer of the caps has no place left, 'g' when a group, else nil.
 local function full(caps, known)
-  for subject, conc, hard, hourly, daily, monthly, hour_at, day_at, month_at in string.gmatch(caps, CAP) do
-    local holds = tonumber(known['h:' .. subject] or 0)
-    local ha, hn, da, dn, ma, mn, n, live = string.match(known[subject] or '0 0 0 0 0 0 0 0 0',
-      '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)')
-    if over(conc, live + holds) or over(hard, n + holds) or over(hourly, in_window(ha, hn, hour_at) + holds)
-      or over(daily, in_window(da, dn, day_at) + holds) or over(monthly, in_window(ma, mn, month_at) + holds) then
+  for i = 1, #caps, 9 do
+    local subject, holds = caps[i], tonumber(known['h:' .. caps[i]] or 0)
+    local ha, hn, da, dn, ma, mn, n, live = '0', '0', '0', '0', '0', '0', '0', '0'
+    if known[subject] then
+      ha, hn, da, dn, ma, mn, n, live = string.match(known[subject], '(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)')
+    end
+    if over(caps[i + 1], 0, live, 0, holds) or over(caps[i + 2], 0, n, 0, holds) or over(caps[i + 3], ha, hn, caps[i + 6], holds)
+      or over(caps[i + 4], da, dn, caps[i + 7], holds) or over(caps[i + 5], ma, mn, caps[i + 8], holds) then
       return string.sub(subject, 1, 1) == 'g' and 'g' or 'c'
     end
   end
@@ -51,18 +47,18 @@ local function known_of(fills, fields)
 end
 
 local function fields_of(caps, fields)
-  for subject in string.gmatch(caps, '([bg]%d+),') do
-    fields[#fields + 1] = subject
-    fields[#fields + 1] = 'h:' .. subject
+  for i = 1, #caps, 9 do
+    fields[#fields + 1] = caps[i]
+    fields[#fields + 1] = 'h:' .. caps[i]
   end
 end
 
--- Takes a hold on every subject of the caps text until expires_ms; returns them as `b12,g3`.
+-- Takes a hold on every subject of the caps until expires_ms; returns them as `b12,g3`.
 local function hold(caps, uuid, expires_ms, fills, due)
   local subjects = {}
-  for subject in string.gmatch(caps, '([bg]%d+),') do
-    subjects[#subjects + 1] = subject
-    redis.call('HINCRBY', fills, 'h:' .. subject, 1)
+  for i = 1, #caps, 9 do
+    subjects[#subjects + 1] = caps[i]
+    redis.call('HINCRBY', fills, 'h:' .. caps[i], 1)
   end
   local text = table.concat(subjects, ',')
   if text ~= '' then redis.call('ZADD', due, expires_ms, uuid .. '|' .. text) end

@@ -13,12 +13,13 @@ from typing import Any, Self
 
 import hiredis
 
+from shared.stores import redis_keys
 from shared.stores.redis_faults import ReplyError, meaning
 from shared.stores.redis_link import Limits, Link
 from shared.stores.redis_node import Node
 from shared.stores.scripts import Script
 
-SHARDS = 64
+SHARDS = redis_keys.SHARDS
 _CHUNK = 128
 
 Arg = str | bytes | int
@@ -31,7 +32,7 @@ class Redis:
 
     def __init__(self, url: str, *, scripts: Iterable[Script] = (), limits: Limits | None = None) -> None:
         self._scripts = {script.sha: script for script in scripts}
-        node = Node(url, self._scripts, limits or Limits())
+        node = Node(url, scripts=self._scripts, limits=limits or Limits())
         self._nodes: tuple[Node, ...] = (node,)
         self._of_shard: tuple[Node, ...] = (node,) * SHARDS
         self._piped = 0
@@ -70,14 +71,14 @@ class Redis:
         packed = _pack(("EVALSHA", script.sha, len(keys), *keys, *args))
         reply = await self._of_shard[shard].link.send(packed)
         if reply.__class__ is ReplyError:
-            return await self._after_fault(script, shard, packed, reply)
+            return await self._after_fault(reply, script, shard=shard, packed=packed)
         return reply
 
     async def command(self, shard: int, *args: Arg) -> Any:
         """Runs one command. Errors: Unavailable, RedisCommandError. Cost: one round trip."""
         reply = await self._of_shard[shard].link.send(_pack(args))
         if reply.__class__ is ReplyError:
-            raise self._error(shard, reply, str(args[0]))
+            raise self._error(reply, str(args[0]), shard=shard)
         return reply
 
     async def commands(self, shard: int, commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
@@ -94,7 +95,7 @@ class Redis:
             answers = [await future for future in futures]
             for args, reply in zip(chunk, answers, strict=True):
                 if reply.__class__ is ReplyError:
-                    raise self._error(shard, reply, str(args[0]))
+                    raise self._error(reply, str(args[0]), shard=shard)
             replies += answers
         return replies
 
@@ -151,10 +152,10 @@ class Redis:
         """Links made after the first."""
         return sum(node.counts.reconnects for node in self._nodes)
 
-    async def _after_fault(self, script: Script, shard: int, packed: bytes, fault: ReplyError) -> Any:
+    async def _after_fault(self, fault: ReplyError, script: Script, *, shard: int, packed: bytes) -> Any:
         """NOSCRIPT means that nothing ran: load the script and run it once more. Everything else is final."""
         if fault.code != "NOSCRIPT":
-            raise self._error(shard, fault, script.name, script=True)
+            raise self._error(fault, script.name, shard=shard, script=True)
         self._scripts[script.sha] = script
         load = _pack(("SCRIPT", "LOAD", script.source))
         loading, running = self.link_for(shard).send_all([load, packed])
@@ -162,10 +163,10 @@ class Redis:
         loaded, reply = await loading, await running
         for answer in (loaded, reply):
             if answer.__class__ is ReplyError:
-                raise self._error(shard, answer, script.name, script=True)
+                raise self._error(answer, script.name, shard=shard, script=True)
         return reply
 
-    def _error(self, shard: int, fault: ReplyError, what: str, *, script: bool = False) -> Exception:
+    def _error(self, fault: ReplyError, what: str, *, shard: int, script: bool = False) -> Exception:
         if fault.code == "READONLY":  # a demoted master: dial again, the address may lead to the new one
             self.link_for(shard).drop()
         return meaning(fault, what, script=script)

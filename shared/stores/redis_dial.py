@@ -66,7 +66,7 @@ class Address:
 
 
 async def dial(
-    address: Address, link: Link, scripts: Iterable[Script]
+    address: Address, link: Link, *, scripts: Iterable[Script]
 ) -> tuple[AbstractConnection, Greeting]:
     """Connects, reads who answers, loads the scripts and hands the transport to the link.
 

@@ -3,17 +3,25 @@
 Owns the names of all hot state. All keys of a company carry its shard's tag, so each script stays in one slot.
 Must never be bypassed: no other file spells a key.
 
-| key | type | holds | falls away |
-|---|---|---|---|
-| `{sNN}:head` | hash | `epoch` = run_id, `v:<company>` = config version, `g:<generation>` = list id | never |
-| `{sNN}:c:<company>:<e164>` | hash | a caller: `k<key>` = its live reservation (the same text as below), `m<campaign>` = the key whose reservation it is, `n<number>` = `uuid\\|expires_ms`, `t<publisher>` = `rev\\|expires_ms\\|json` (0 = any publisher) | with its newest field |
-| `{sNN}:a:<campaign>` | hash | numbers leased to anonymous callers: `n<number>` = `uuid\\|expires_ms\\|key` (expires_ms = the reservation's + 30 s) | with its newest lease |
-| `{sNN}:r:<uuid>` | string | a reservation: `status\\|expires_ms\\|company\\|key\\|publisher\\|campaign\\|number\\|subjects\\|caller\\|uuid`, a newline, the winner as JSON | ttl + 60 s |
-| `{sNN}:fills` | hash | `<subject>` = mirror of cap_fills, `h:<subject>` = live holds | never |
-| `{sNN}:due` | zset | holds by expiry: `uuid\\|subject,subject`, score expires_ms | at expiry, by whoever ZREMs it |
-| `{sNN}:events` | stream | the ping log before Postgres | XTRIM by the drain |
-| `{sNN}:l:<company>:<buckets>:<bucket>` | hash | caller (digits // buckets) = list generations `g,g` | with the list |
-| `{sNN}:k:<key>` | hash | a key's shield state: `sec`, `n` | 2 s |
+`{sNN}:head`  hash, never falls away
+    epoch = run_id of the Redis it was built for; v:<company> = config version; g:<generation> = list id.
+`{sNN}:c:<company>:<e164>`  hash, stays as long as its newest field: one caller
+    k<key> = its live reservation, the same text as below; m<campaign> = the key whose reservation it is;
+    n<number> = `uuid|expires_ms`; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's).
+`{sNN}:c:t<key>:<e164>`  the same for a test key, whose shield and leases (e164 "") are its own
+`{sNN}:a:<campaign>`  hash, stays as long as its newest field: numbers leased to anonymous callers
+    n<number> = `uuid|expires_ms|key`, expires_ms being the reservation's + 30 s.
+`{sNN}:r:<uuid>`  string, ttl + 60 s: one reservation
+    `status|expires_ms|company|key|publisher|campaign|number|subjects|caller|uuid`, a newline, the winner as JSON.
+`{sNN}:fills`  hash, never falls away
+    <subject> = mirror of its cap_fills row; h:<subject> = live holds.
+`{sNN}:due`  sorted set: holds by expires_ms
+    `uuid|subject,subject`; whoever removes the member gives the hold back.
+`{sNN}:events`  stream, trimmed by the drain: the ping log before Postgres
+`{sNN}:l:<company>:<buckets>:<bucket>`  hash: inverted caller lists
+    <digits // buckets> = generations the caller stands in, `g,g`.
+`{sNN}:k:<key>`  hash, 2 s: a key's shield state
+    sec = epoch second; n = pings in it.
 """
 
 SHARDS = 64
@@ -50,7 +58,7 @@ def caller(shard: int, company_id: int, e164: str) -> str:
 
 
 def test_caller(shard: int, key_id: int, e164: str) -> str:
-    """The same for a test key, whose shield is its own."""
+    """The same for a test key, whose shield and leases (e164 "") are its own."""
     return f"{TAGS[shard]}:c:t{key_id}:{e164}"
 
 

@@ -24,7 +24,7 @@ class Node:
     Shape: `link` is always there; a lost one refuses every call, so callers need not ask whether Redis is up.
     """
 
-    def __init__(self, url: str, scripts: Mapping[str, Script], limits: Limits) -> None:
+    def __init__(self, url: str, *, scripts: Mapping[str, Script], limits: Limits) -> None:
         self.address = Address(url)
         self.counts = Counts()
         self.link = Link(limits, self.counts)
@@ -50,7 +50,7 @@ class Node:
         place = self.address.place
         link = Link(self._limits, self.counts)
         try:
-            self._connection, greeting = await dial(self.address, link, self._scripts.values())
+            self._connection, greeting = await dial(self.address, link, scripts=self._scripts.values())
         except DialError as error:
             raise OperatorError(f"redis at {place} does not answer: {error}") from None
         self.link, self.run_id = link, greeting.run_id
@@ -89,7 +89,7 @@ class Node:
             pause = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, pause * 2))
             link = Link(self._limits, self.counts)
             try:
-                self._connection, greeting = await dial(self.address, link, self._scripts.values())
+                self._connection, greeting = await dial(self.address, link, scripts=self._scripts.values())
             except DialError:
                 continue
             self.link, self.run_id = link, greeting.run_id

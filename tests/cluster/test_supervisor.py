@@ -26,10 +26,10 @@ async def main(port, ops_port, workers, metrics):
     def say(text):
         print(text, flush=True)
     readiness = Readiness()
-    crews = Crews(os.environ, readiness, metrics=Path(metrics), say=say)
+    crews = Crews(readiness, metrics=Path(metrics), say=say)
     service = Service(name="tiny", port=int(port), ops_port=int(ops_port))
     command = (sys.executable, "-m", "tests.support.tiny_service")
-    slots = crews.assemble(service, int(workers), command)
+    slots = crews.assemble(service, os.environ, workers=int(workers), command=command)
     await Supervisor(slots, readiness, say=say).run(lambda: say("ready"))
     say("stopped")
 

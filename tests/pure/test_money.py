@@ -55,7 +55,7 @@ def test_reads_an_amount(given_as: str | float | Decimal, amount: str) -> None:
         "-inf",
         "1_000",
         "0x10",
-        "٥",
+        "\u0665",
         "12.50\0",
         "1.00000",
         "0.00001",

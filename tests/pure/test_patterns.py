@@ -71,6 +71,7 @@ def test_refuses_what_could_take_for_ever(pattern: str) -> None:
         "[a",
         "[]",
         "[^]",
+        "[]--",
         "[[a]]",
         "[[:alpha:]]",
         "[a--b]",
@@ -150,32 +151,22 @@ def test_never_matches_a_pattern_that_was_not_checked() -> None:
         found("(a+)+$", "a")
 
 
-pieces = st.lists(
-    st.sampled_from(
-        [
-            "a",
-            "b",
-            "ab",
-            ".",
-            "[ab]",
-            "[^b]",
-            r"\d",
-            r"\w",
-            r"\b",
-            "^",
-            "$",
-            "(",
-            "(?:",
-            ")",
-            "|",
-            "\\",
-            "[",
-            "]",
-        ]
-        + ["*", "+", "?", "*?", "{2}", "{0,3}", "{1,}", "{", "}", "-", "é", "--"]
-    ),
-    max_size=14,
-).map("".join)
+parts = [
+    *"ab.^$()|\\[]*+?{}-\u00e9",
+    "ab",
+    "[ab]",
+    "[^b]",
+    r"\d",
+    r"\w",
+    r"\b",
+    "(?:",
+    "*?",
+    "{2}",
+    "{0,3}",
+    "{1,}",
+    "--",
+]
+pieces = st.lists(st.sampled_from(parts), max_size=14).map("".join)
 
 
 def accepted(pattern: str) -> bool:

@@ -238,7 +238,7 @@ CHANGES = [
 
 
 def walked(zone: str, start: int, minutes: int) -> Iterator[tuple[int, int | None, int | None, int | None]]:
-    """Each minute with its windows, found by nothing but looking at the clock: None before the first one seen."""
+    """Each minute with its windows, found by nothing but a look at the clock; None before the first one."""
     hour_at = day_at = month_at = None
     seen = datetime.fromtimestamp(start - 60, ZoneInfo(zone))
     newest = seen.date()
@@ -312,7 +312,7 @@ def test_windows_are_found_once_an_hour() -> None:
 
 
 @settings(deadline=None)
-@given(st.datetimes(datetime(1980, 1, 1), datetime(2037, 1, 1)))  # noqa: DTZ001 - hypothesis wants them naive
+@given(st.datetimes(datetime(1980, 1, 1), datetime(2037, 1, 1)))
 def test_without_clock_changes_windows_are_plain_truncation(moment: datetime) -> None:
     now = moment.replace(tzinfo=UTC)
     found = windows(int(now.timestamp() * 1000), "UTC")
@@ -328,7 +328,7 @@ def test_without_clock_changes_windows_are_plain_truncation(moment: datetime) ->
     [
         ("America/New_York", "America/New_York"),
         (" America/New_York ", "America/New_York"),
-        ("UTC", "Etc/UTC"),
+        ("UTC", "UTC"),
         ("Etc/GMT+5", "Etc/GMT+5"),
         ("America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
         ("Eastern Time (US & Canada)", "America/New_York"),
@@ -382,5 +382,5 @@ def test_reading_any_text_gives_a_zone_or_a_value_error(text: str) -> None:
 
 
 def test_every_iana_zone_reads_as_itself() -> None:
-    for zone in available_timezones() - {"localtime", "UTC"}:
+    for zone in available_timezones() - {"localtime"}:
         assert read_zone(zone) == zone

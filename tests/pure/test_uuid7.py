@@ -67,7 +67,7 @@ def test_texts_sort_by_time(first: int, second: int, one: int, other: int, rand:
         "01935c0a-507b-7011-7132-333435363738",
         "01935c0g-507b-7011-b132-333435363738",
         "01935c0a_507b-7011-b132-333435363738",
-        "٠1935c0a-507b-7011-b132-333435363738",
+        "\u06601935c0a-507b-7011-b132-333435363738",
     ],
 )
 def test_takes_the_canonical_form_only(text: str) -> None:

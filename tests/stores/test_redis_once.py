@@ -1,6 +1,7 @@
-"""Callers work on while connections are cut and the server hangs or crashes: no operation is applied twice."""
+"""Callers work on while connections are cut and the server hangs or crashes: nothing is applied twice."""
 
 import asyncio
+from contextlib import suppress
 
 from shared.errors import Unavailable
 from shared.stores.redis import Redis
@@ -49,10 +50,8 @@ class Crew:
 
 async def _cut(redis: Redis) -> None:
     link = redis.link_for(0)
-    try:
+    with suppress(Unavailable):
         await redis.command(0, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
-    except Unavailable:
-        pass
     await link.lost.wait()
 
 

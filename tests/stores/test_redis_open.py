@@ -22,14 +22,14 @@ async def test_nobody_there() -> None:
 
 async def test_a_wrong_password_is_not_shown(redis_url: str) -> None:
     place = redis_url.rpartition("@")[2]
-    with pytest.raises(OperatorError, match="does not answer: ") as caught:
+    with pytest.raises(OperatorError, match=r"does not answer: ") as caught:
         await Redis.open(f"redis://:hush-hush@{place}")
     assert "hush" not in caught.value.text
 
 
 @pytest.mark.parametrize("url", ["http://h/0", "redis://u:pa/ss@h:1/0", "redis://h:port/0", "", "h:6379"])
 async def test_a_url_that_cannot_be_read_is_not_shown(url: str) -> None:
-    with pytest.raises(OperatorError, match="^the Redis URL cannot be read") as caught:
+    with pytest.raises(OperatorError, match="the Redis URL cannot be read") as caught:
         await Redis.open(url)
     assert "pa" not in caught.value.text
 
@@ -37,7 +37,7 @@ async def test_a_url_that_cannot_be_read_is_not_shown(url: str) -> None:
 async def test_a_server_that_says_nothing() -> None:
     async with FakeRedis() as server:
         server.deaf = True
-        with pytest.raises(OperatorError, match="does not answer: nothing for 1 s$"):
+        with pytest.raises(OperatorError, match=r"does not answer: nothing for 1 s$"):
             await Redis.open(server.url)
 
 
@@ -45,7 +45,9 @@ async def test_an_unsafe_server_is_refused_with_every_problem(own_redis: Engine)
     redis = await Redis.open(own_redis.url)
     await redis.command(0, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     await redis.command(0, "CONFIG", "SET", "appendonly", "no")
-    with pytest.raises(OperatorError, match="maxmemory-policy is allkeys-lru, .*; appendonly is no, must be yes"):
+    with pytest.raises(
+        OperatorError, match=r"maxmemory-policy is allkeys-lru, .*; appendonly is no, must be yes"
+    ):
         await Redis.open(own_redis.url)
     unchecked = await Redis.open(own_redis.url, checks=False)
     assert await unchecked.command(0, "PING") == b"PONG"
@@ -97,7 +99,7 @@ async def test_the_database_of_the_url_is_used(own_redis: Engine) -> None:
 async def test_a_replica_is_refused() -> None:
     async with FakeRedis() as server:
         server.info["role"] = "slave"
-        with pytest.raises(OperatorError, match="does not answer: it is a read-only replica"):
+        with pytest.raises(OperatorError, match=r"does not answer: it is a read-only replica"):
             await Redis.open(server.url)
 
 

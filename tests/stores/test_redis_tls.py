@@ -124,5 +124,5 @@ async def test_a_lost_tls_link_is_made_again(fresh_redis: str, certificate: Path
 
 async def test_an_unknown_certificate_is_refused(fresh_redis: str, certificate: Path) -> None:
     async with _proxied(fresh_redis, certificate) as (_, url):
-        with pytest.raises(OperatorError, match="does not answer: .*[Cc]ertificate"):
+        with pytest.raises(OperatorError, match=r"does not answer: .*[Cc]ertificate"):
             await Redis.open(url)

@@ -109,7 +109,7 @@ def throw_away_folder() -> Iterator[Path]:
 def _cluster() -> Path:
     """A cluster that was made but never started: copying it is much quicker than making one."""
     folder = Path(_session_folder.enter_context(throw_away_folder()))
-    place = place_engine(find_postgres(_CHOICE), folder / "postgres", engine_identity())
+    place = place_engine(find_postgres(_CHOICE), folder / "postgres", identity=engine_identity())
     PostgresEngine(place, port=0, password=_PASSWORD, durable=False).prepare()
     return place.folder
 
@@ -118,7 +118,7 @@ def _cluster() -> Path:
 def running_postgres() -> Iterator[Engine]:
     """A fresh cluster with the empty database `ringpost`."""
     with throw_away_folder() as folder:
-        place = place_engine(find_postgres(_CHOICE), folder / "postgres", engine_identity())
+        place = place_engine(find_postgres(_CHOICE), folder / "postgres", identity=engine_identity())
         subprocess.run(["cp", "-a", _cluster(), place.folder], check=True)
         engine = Engine(PostgresEngine(place, port=free_port(), password=_PASSWORD, durable=False))
         engine.start()
@@ -132,7 +132,7 @@ def running_postgres() -> Iterator[Engine]:
 def running_redis() -> Iterator[Engine]:
     """A fresh, empty Redis."""
     with throw_away_folder() as folder:
-        place = place_engine(find_redis(_CHOICE), folder / "redis", engine_identity())
+        place = place_engine(find_redis(_CHOICE), folder / "redis", identity=engine_identity())
         engine = Engine(RedisEngine(place, port=free_port(), password=_PASSWORD))
         engine.start()
         try:

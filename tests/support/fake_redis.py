@@ -29,8 +29,8 @@ def echo(command: Command) -> bytes | None:
 class FakeRedis:
     """One fake server.
 
-    Shape: `answer` maps each command after the handshake to raw bytes, or None for silence; `seen` holds those
-    commands in order; `info` is what the next INFO says; a deaf server answers no handshake.
+    Shape: `answer` maps each command after the handshake to raw bytes, or None for silence; `seen` holds
+    those commands in order; `info` is what the next INFO says; a deaf server answers no handshake.
     """
 
     def __init__(self, answer: Handler = echo) -> None:

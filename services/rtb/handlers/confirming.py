@@ -13,13 +13,13 @@ from services.rtb.store.replies import Nobody
 from shared.clock import Clock
 from shared.domain import uuid7
 from shared.domain.keys import Key, RtbSettings
+from shared.domain.ping_log import PingRow
 from shared.domain.pings import Winner
 from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import Evaluation, caps_text
+from shared.domain.routing.evaluation import Evaluation, FlatCaps, caps_of
 from shared.errors import Unavailable
 from shared.stores.config_cache import ConfigCache
-from shared.domain.ping_log import PingRow
 from shared.stores.pings import find_ping
 from shared.stores.postgres import Postgres
 
@@ -115,12 +115,12 @@ class Confirming:
         return logged if logged is not None and logged.key_id == key.id else None
 
 
-def _caps_of(evaluation: Evaluation, winner: Winner, now_ms: int) -> str | None:
+def _caps_of(evaluation: Evaluation, winner: Winner, now_ms: int) -> FlatCaps | None:
     """Today's caps of a winner; None when it is no candidate of the campaign any more."""
     for seat in evaluation.compiled.seats:
         group_id = seat.group.id if seat.group else 0
         if seat.buyer.id == winner.buyer_id and group_id == winner.group_id:
-            return caps_text(evaluation.plan, winner.buyer_id, group_id, now_ms)
+            return caps_of(evaluation.plan, winner.buyer_id, group_id, now_ms)
     return None
 
 

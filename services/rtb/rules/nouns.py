@@ -4,6 +4,7 @@ Owns the rtb service's nouns. Must never know a parameter name, a status code or
 """
 
 from collections.abc import Mapping
+
 from msgspec import Struct
 
 from shared.domain.pings import Winner

@@ -7,12 +7,13 @@ Failure policy: Redis away, late or cold is Unavailable: a 503, and nothing has 
 
 from msgspec import Struct
 
-from shared.domain.routing.evaluation import Candidates
 from services.rtb.store.replies import ClockOff, Judged, Nobody, Stale, confirmed, judged
 from shared.domain.keys import Key, RtbSettings
 from shared.domain.lists import bucket_of
 from shared.domain.plan import Plan
+from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation, read_reservation
+from shared.domain.routing.evaluation import Candidates, FlatCaps, pack
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.prelude import CALLERS, FENCE, LISTS, PLACES, hot_script
@@ -71,6 +72,8 @@ class PingStore:
             flags += "m"
         if ask.verdicts:
             flags += "M"
+        if candidates.decided == Reason.PUBLISHER_PAUSED:
+            flags += "p"
         return (
             self._redis.run_id_of(shard),
             str(ask.plan.company.id),
@@ -105,13 +108,19 @@ class PingStore:
         return read_reservation(reply[1]) if reply[0] == b"found" else None
 
     async def confirm(
-        self, held: Reservation, shard: int, *, version: int, now_ms: int, caps: str | None, settings: RtbSettings
+        self,
+        held: Reservation,
+        shard: int,
+        *,
+        version: int,
+        now_ms: int,
+        caps: FlatCaps | None,
+        settings: RtbSettings,
     ) -> Reservation | Nobody | Stale | ClockOff | None:
         """Confirm a reservation; None when it is not the key's.
 
         Shape: caps as places.lua reads them, None when the winner is gone. Errors: Unavailable. Cost: one round trip.
         """
-        flags = ("t" if settings.test else "") + ("h" if settings.add_to_caps_on_status_reserved else "")
         keys = (
             redis_keys.head(shard),
             _caller_key(held, shard, test=settings.test),
@@ -127,8 +136,8 @@ class PingStore:
             str(now_ms),
             held.uuid,
             str(held.key_id),
-            caps or "",
-            flags + ("g" if caps is None else ""),
+            pack(caps or ()),
+            ("t" if settings.test else "") + ("g" if caps is None else ""),
         )
         return confirmed(await self._redis.script(CONFIRM, shard, keys, args))
 
@@ -145,10 +154,10 @@ class PingStore:
 def _keys(ask: Ask, shard: int) -> tuple[str, ...]:
     company = ask.plan.company
     bucket = bucket_of(ask.caller, company.list_buckets)[0] if ask.listed and ask.caller else 0
-    if not ask.caller:
-        caller = redis_keys.leases(shard, ask.plan.campaign_id)
-    elif ask.settings.test:
+    if ask.settings.test:
         caller = redis_keys.test_caller(shard, ask.key.id, ask.caller)
+    elif not ask.caller:
+        caller = redis_keys.leases(shard, ask.plan.campaign_id)
     else:
         caller = redis_keys.caller(shard, company.id, ask.caller)
     return (
@@ -170,10 +179,10 @@ def _list_field(ask: Ask) -> str:
 
 
 def _caller_key(held: Reservation, shard: int, *, test: bool) -> str:
-    if not held.caller:
-        return redis_keys.leases(shard, held.campaign_id)
     if test:
         return redis_keys.test_caller(shard, held.key_id, held.caller)
+    if not held.caller:
+        return redis_keys.leases(shard, held.campaign_id)
     return redis_keys.caller(shard, held.company_id, held.caller)
 
 

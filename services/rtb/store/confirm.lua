@@ -1,8 +1,7 @@
--- confirm.lua: a reserved caller is confirmed by its publisher; takes the place in caps now unless it was held at reserve.
+-- confirm.lua: a reserved caller is confirmed by its publisher; takes the place in caps now unless it was at reserve.
 -- Behind fence.lua, places.lua, callers.lua.
 -- KEYS 1 head 2 caller 3 reservation 4 fills 5 due 6 events
--- ARGV 1 run_id 2 company 3 version 4 now_ms 5 uuid 6 key 7 caps of the winner now 8 flags: h was held at reserve, t test,
---      g the winner is gone from the campaign
+-- ARGV 1 run_id 2 company 3 version 4 now_ms 5 uuid 6 key 7 caps of the winner now (MessagePack) 8 flags: t test, g the winner is gone from the campaign
 -- Returns {cold} {clock} {stale} {none} (another key's, or unknown) {expired} {full} {confirmed, text} {claimed, text}
 local now, flags = now_ms(), ARGV[8]
 local function is(flag) return string.find(flags, flag, 1, true) ~= nil end
@@ -18,17 +17,16 @@ if not live(text, now) then return {'expired'} end
 if r.status == 'confirmed' then return {'confirmed', text} end
 
 if is('g') then return {'full'} end
-if not is('h') and not is('t') then
+if r.subjects == '' and not is('t') then
   local fields = {}
-  fields_of(ARGV[7], fields)
-  if full(ARGV[7], known_of(KEYS[4], fields)) then return {'full'} end
-  r.subjects = hold(ARGV[7], r.uuid, r.expires, KEYS[4], KEYS[5])
+  local caps = cmsgpack.unpack(ARGV[7])
+  fields_of(caps, fields)
+  if full(caps, known_of(KEYS[4], fields)) then return {'full'} end
+  r.subjects = hold(caps, r.uuid, r.expires, KEYS[4], KEYS[5])
 end
 r.status = 'confirmed'
 local confirmed = write_reservation(r)
 redis.call('SET', KEYS[3], confirmed, 'KEEPTTL')
-if r.caller ~= '' and redis.call('HGET', KEYS[2], 'k' .. r.key) == text then
-  redis.call('HSET', KEYS[2], 'k' .. r.key, confirmed)
-end
+revise(KEYS[2], r, text, confirmed)
 redis.call('XADD', KEYS[6], '*', 'c', table.concat({r.uuid, now, r.subjects}, '|'))
 return {'confirmed', confirmed}

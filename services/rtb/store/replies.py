@@ -73,8 +73,8 @@ _STALE = Stale()
 _CLOCK_OFF = ClockOff()
 
 
-
 def judged(reply: list[Any]) -> Judged:
+    """What reserve.lua decided. Errors: Unavailable when the shard is cold or its stream full."""
     word = reply[0]
     if word == b"reserved":
         _, place, number, expires_ms, verdicts, shadow = reply
@@ -109,6 +109,7 @@ def _not_applied(word: bytes) -> Stale | ClockOff:
 
 
 def confirmed(reply: list[Any]) -> Reservation | Nobody | Stale | ClockOff | None:
+    """What confirm.lua decided; None = not the key's. Errors: Unavailable when the shard is cold."""
     word = reply[0]
     if word in {b"confirmed", b"claimed"}:
         return read_reservation(reply[1])

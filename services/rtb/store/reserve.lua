@@ -3,9 +3,9 @@
 -- KEYS 1 head 2 caller (anonymous: the campaign's leases) 3 reservation 4 fills 5 due 6 events 7 list bucket 8 key state
 -- ARGV 1 run_id 2 company 3 version 4 now_ms 5 uuid 6 key 7 publisher 8 campaign 9 ttl_ms
 --      10 flags: h hold, c campaign scope, a anonymous, t test, s has a SIP domain, m more candidates follow, M these are they,
---         r the rate limit only counts
+--         r the rate limit only counts, p the publisher is paused: only logged
 --      11 stored tags evaluated `rev:rev` 12 rate limit a second (0 none) 13 list field ('' = on no list) 14 ping lists
---      15 numbers, best first, `,` between 16 candidates, newline between: caps TAB lists TAB winner 17 event 18 trace
+--      15 numbers, best first, `,` between 16 candidates, best first: MessagePack of {caps, lists, winner} 17 event 18 trace
 --      19 soft and 20 hard stream length 21 verdicts so far 22 caller
 -- Returns {cold} {clock} {stale} {full} {tags, t0, tp} {limited, ms} {repeat, text} {duplicate, uuid} {more, verdicts}
 --      {no-target, verdicts, shadow} {reserved, place, number, expires_ms, verdicts, shadow}; shadow: limits that only counted
@@ -32,13 +32,13 @@ local function no_target(verdicts, shadow)
   return {'no-target', verdicts, shadow or ''}
 end
 
+if is('p') then return no_target('') end
 local member = members_of(KEYS[1], KEYS[7], ARGV[13])
 local refused = judged(ARGV[14], member)
 if refused then return no_target(string.upper(refused)) end
 
 if not is('a') then
-  local earlier = live(seen['k' .. ARGV[6]], now)
-  if not earlier and is('c') then earlier = live(seen['k' .. (seen['m' .. ARGV[8]] or '')], now) end
+  local earlier = earlier_of(seen, ARGV[6], is('c') and ARGV[8], now)
   if earlier then
     local r = read_reservation(earlier)
     if r.publisher ~= ARGV[7] then
@@ -64,24 +64,25 @@ if rate > 0 and not is('M') then
 end
 
 local number = free_number(seen, ARGV[15], now, is('a') and ARGV[6] or nil)
-if not number and not is('s') and ARGV[16] ~= '' then return no_target('N', shadow) end
+local candidates = cmsgpack.unpack(ARGV[16])
+if not number and not is('s') and #candidates > 0 then return no_target('N', shadow) end
 
-local won, verdicts = first_free(ARGV[16], member, KEYS[4])
+local won, verdicts = first_free(candidates, member, KEYS[4])
 verdicts = ARGV[21] .. verdicts
 if not won then return is('m') and {'more', verdicts} or no_target(verdicts, shadow) end
 
 local ttl, expires = tonumber(ARGV[9]), now + ARGV[9]
-local subjects = is('h') and not is('t') and hold(won.caps, ARGV[5], expires, KEYS[4], KEYS[5]) or ''
+local subjects = is('h') and not is('t') and hold(won[1], ARGV[5], expires, KEYS[4], KEYS[5]) or ''
 number = number or ''
-local text = write_reservation({status = 'reserved', expires = expires, company = ARGV[2], key = ARGV[6], publisher = ARGV[7],
-  campaign = ARGV[8], number = number, subjects = subjects, caller = ARGV[22], uuid = ARGV[5], winner = won.winner})
+local r = {status = 'reserved', expires = expires, company = ARGV[2], key = ARGV[6], publisher = ARGV[7], campaign = ARGV[8],
+  number = number, subjects = subjects, caller = ARGV[22], uuid = ARGV[5], winner = won[3]}
+local text = write_reservation(r)
 redis.call('SET', KEYS[3], text, 'PX', ttl + 60000)
 if not is('a') then
-  redis.call('HSET', KEYS[2], 'k' .. ARGV[6], text, 'm' .. ARGV[8], ARGV[6], 'n' .. number, ARGV[5] .. '|' .. expires)
-  keep(KEYS[2], ttl, next(seen) == nil)
+  remember(KEYS[2], seen, r, text, now)
 elseif number ~= '' then
   redis.call('HSET', KEYS[2], 'n' .. number, ARGV[5] .. '|' .. expires + 30000 .. '|' .. ARGV[6])
   keep(KEYS[2], ttl + 30000, next(seen) == nil)
 end
-log(table.concat({'reserved', verdicts, expires, number, subjects, '', 'reserved'}, '|'), won.winner)
+log(table.concat({'reserved', verdicts, expires, number, subjects, '', 'reserved'}, '|'), won[3])
 return {'reserved', #verdicts - #ARGV[21], number, expires, verdicts, shadow}

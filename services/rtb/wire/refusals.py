@@ -4,14 +4,13 @@ Owns the error body. Must never be given a text that a client sent.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from services.rtb.rules.nouns import Refused
-from shared.domain.http import HttpAnswer
+from shared.domain.http import Fault, HttpAnswer
 from shared.domain.reasons import Reason
 from shared.domain.xml_text import write_element
 
@@ -62,23 +61,6 @@ class _ErrorBody(Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-class ServerFault(Protocol):
-    """What the server itself has to say instead of an endpoint, as far as the error body shows it."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def reason(self) -> Reason: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def retry_after_s(self) -> int: ...
-    @property
-    def headers(self) -> Headers: ...
-
-
 def write_refusal(
     refused: Refused, request_id: str, *, xml: bool | None = None, key_id: int = 0
 ) -> HttpAnswer:
@@ -109,7 +91,7 @@ def write_rate_limited(retry_after_s: int, request_id: str, *, xml: bool, key_id
     )
 
 
-def write_xml_fault(fault: ServerFault) -> HttpAnswer:
+def write_xml_fault(fault: Fault) -> HttpAnswer:
     """The server's own refusals for the .xml endpoints."""
     retry = (("Retry-After", str(fault.retry_after_s)),) if fault.retry_after_s else ()
     return HttpAnswer(

@@ -1,7 +1,7 @@
 """An account as its file describes it, each entity named by its customer-set id.
 
-Owns the Structs that a file is read into and that the stored account is loaded into, so that both can be compared.
-Must never hold an internal id. Fields are called as in the file; None for `paused` means: as it is.
+Owns the Structs that a file is read into and that the stored account is loaded into, so that both can be
+compared. Must never hold an internal id. Fields are called as in the file; None for `paused` means: as it is.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,6 @@ from shared.domain.key_settings import KeySettings, Kind
 from shared.domain.keys import Features, Level
 from shared.domain.schedule import Block
 from shared.domain.tokens import Hidden
-
-MOST_SEEDS = 10_000
 
 
 class CallerList(Struct, frozen=True, kw_only=True):
@@ -164,7 +162,10 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
-    """A campaign. Shape: cid "" = matched by its name, or drawn. Units: seconds of call that the default payout needs."""
+    """A campaign.
+
+    Shape: cid "" = matched by its name, or drawn. Units: seconds of call that the default payout needs.
+    """
 
     cid: str = ""
     name: str = ""
@@ -202,7 +203,8 @@ class Directory(Struct, frozen=True, kw_only=True):
 class PostbackKey(Struct, frozen=True, kw_only=True):
     """A key on one entity.
 
-    Shape: publisher (afid), campaign (cid) and directory stand for the ids in settings, which are 0 here; "" = none.
+    Shape: publisher (afid), campaign (cid) and directory stand for the ids in settings, which are 0 here; ""
+    = none.
     """
 
     name: str

@@ -1,19 +1,20 @@
 """The fields of one mapping in an account file, each asked for once.
 
-Owns how plain values are read and how each mistake is noted with its path, so that all are told at once. Must never
-stop at a mistake, nor repeat a value that could be a token or a number.
+Owns how plain values are read and how each mistake is noted with its path, so that all are told at once. Must
+never stop at a mistake, nor repeat a value that could be a token or a number.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from shared.domain.money import read_amount
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _LONGEST = 200
 _LARGEST = 2_147_483_647
@@ -62,6 +63,10 @@ class Fields:
                 near = get_close_matches(name, self._asked, n=1, cutoff=0.7)
                 hint = f": did you mean {near[0]}?" if near else ""
                 self.note(name[:60], f"is no field here{hint}")
+
+    def pardon(self) -> None:
+        """Ask no more: what is given besides cannot be judged."""
+        self._asked += self._values
 
     def has(self, name: str) -> bool:
         """Whether the field is given; null is not."""
@@ -122,10 +127,11 @@ class Fields:
         """One of some words; needed when there is no default."""
         words = tuple(choices)
         text = self.text(name, default, needed=not default)
-        if text and text not in words:
+        if text in words:
+            return text
+        if text:
             self.note(name, f"is one of {', '.join(words)}")
-            return default or words[0]
-        return text
+        return default or words[0]
 
     def money(self, name: str) -> Decimal | None:
         """An amount, None when it is not given."""
@@ -137,7 +143,7 @@ class Fields:
         self.note(name, "is an amount: write it as in 12.50")
         return None
 
-    def read(self, name: str, reader: Callable[[str], T], default: T, *, needed: bool = False) -> T:
+    def read(self, name: str, reader: Callable[[str], T], default: D, *, needed: bool = False) -> T | D:
         """A text that means something: what the reader makes of it. Errors of the reader are ValueErrors."""
         text = self.text(name, longest=32_768, needed=needed)
         return self._tried(name, reader, text, default) if text else default
@@ -155,15 +161,16 @@ class Fields:
             fields.close()
         return tuple(found)
 
-    def texts(self, name: str, reader: Callable[[str], T]) -> tuple[T, ...]:
-        """A list of texts; those that cannot be read are noted and left out."""
-        found: list[T] = []
+    def texts(self, name: str, reader: Callable[[str], str] = str) -> tuple[str, ...]:
+        """A list of texts; those that cannot be read are noted and stand in it empty."""
+        found = []
         for place, value in enumerate(self._listed(name)):
             slot = f"{name}[{place}]"
-            if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+            if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or value == "":
                 self.note(slot, "is a text: put it in quotes")
-            elif (one := self._tried(slot, reader, str(value), None)) is not None:
-                found.append(one)
+                found.append("")
+            else:
+                found.append(self._tried(slot, reader, str(value), ""))
         return tuple(found)
 
     def named_texts(self, name: str, *, longest: int = 512, most: int = 100) -> dict[str, str]:
@@ -182,9 +189,9 @@ class Fields:
             self.note(name, "is a list")
         return ()
 
-    def _tried(self, name: str, reader: Callable[..., T], value: object, default: T | None) -> T:
+    def _tried(self, name: str, reader: Callable[[Any], T], value: object, default: D) -> T | D:
         try:
             return reader(value)
         except ValueError as mistake:
             self.note(name, str(mistake))
-            return default  # type: ignore[return-value]  # None is asked for only where T allows it
+            return default

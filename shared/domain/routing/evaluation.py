@@ -8,34 +8,39 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
-from shared.domain.routing.expected import Expected, expected_of, loses
-from shared.domain.routing.numbers import Pool
-from shared.domain.routing.profile import own_tags
-from shared.domain.routing.ranking import Tie, order, ties_of
-from shared.domain.routing.seats import Seat, Seats, compile_seats
 from shared.domain.caps import Caps
 from shared.domain.draws import Draws
 from shared.domain.pings import Winner, encode_winner, write_candidate
 from shared.domain.plan import Plan, Publisher
 from shared.domain.reasons import Reason
+from shared.domain.routing.expected import Expected, expected_of, loses
+from shared.domain.routing.numbers import Pool
+from shared.domain.routing.profile import own_tags
+from shared.domain.routing.ranking import Tie, order, ties_of
+from shared.domain.routing.seats import Seat, Seats, compile_seats
 from shared.domain.schedule import is_open, windows
 from shared.domain.tags import Tags
 
+FlatCaps = tuple[str | int, ...]
+
 BEST = 32
-_MEMO_BOUND = 4_096
+_MEMO_ROWS = 131_072
 _MINUTE_MS = 60_000
+pack = msgspec.msgpack.Encoder().encode
 
 
 class Candidates(Struct, frozen=True, kw_only=True, gc=False):
     """A ping's candidates as reserve.lua takes them.
 
-    Shape: packed holds the best 32 (or all), newline between; seats are their places, best first; trace is the trace
-    text. more: others follow. decided: the whole ping's reason, "" when candidates decide.
+    Shape: packed is MessagePack, a list of {caps, lists, winner} of the best 32 or of the others; seats are their
+    places, best first; trace is the trace text. more: others follow. decided: the whole
+    ping's reason, "" when candidates decide.
     """
 
-    packed: str
+    packed: bytes
     seats: list[int]
     trace: str
     more: bool
@@ -49,7 +54,7 @@ class Priced:
 
     __slots__ = ("losing", "marks", "orders", "records", "revenues", "winners")
 
-    def __init__(self, evaluation: "Evaluation", caps_texts: tuple[str, ...], matching: int) -> None:
+    def __init__(self, evaluation: "Evaluation", all_caps: tuple[FlatCaps, ...], matching: int) -> None:
         plan, seats = evaluation.plan, evaluation.compiled.seats
         expected = [expected_of(plan, seat, matching) for seat in seats]
         self.winners = tuple(_winner(seat, money) for seat, money in zip(seats, expected, strict=True))
@@ -57,8 +62,8 @@ class Priced:
         self.revenues: Mapping[int, Decimal | None] = {i: money.revenue for i, money in enumerate(expected)}
         self.marks = tuple(write_candidate(w.buyer_id, w.group_id, w.revenue) for w in self.winners)
         self.records = tuple(
-            f"{caps}\t{seat.lists_text}\t{encode_winner(winner).decode()}"
-            for seat, caps, winner in zip(seats, caps_texts, self.winners, strict=True)
+            pack((caps, seat.lists_text, encode_winner(winner).decode()))
+            for seat, caps, winner in zip(seats, all_caps, self.winners, strict=True)
         )
         self.orders: dict[int, tuple[tuple[Tie, ...], str, Mapping[Reason, int]]] = {}
 
@@ -66,7 +71,7 @@ class Priced:
 class Minute:
     """What is true of a plan until the clock's next minute: who is open, and in which cap windows."""
 
-    __slots__ = ("caps_texts", "closed_mask", "number", "priced")
+    __slots__ = ("caps", "closed_mask", "number", "priced")
 
     def __init__(self, evaluation: "Evaluation", number: int) -> None:
         now_ms = number * _MINUTE_MS
@@ -75,8 +80,9 @@ class Minute:
         self.closed_mask = _mask(
             seat.place for seat in seats if not is_open(seat.buyer.hours, now_ms, seat.buyer.time_zone)
         )
-        self.caps_texts = tuple(
-            caps_text(evaluation.plan, seat.buyer.id, seat.group.id if seat.group else 0, now_ms) for seat in seats
+        self.caps = tuple(
+            caps_of(evaluation.plan, seat.buyer.id, seat.group.id if seat.group else 0, now_ms)
+            for seat in seats
         )
         self.priced: dict[int, Priced] = {}
 
@@ -89,6 +95,7 @@ class Evaluation:
         self.compiled: Seats = compile_seats(plan)
         self.pool = Pool(plan)
         self._own: dict[int, Mapping[str, str]] = {}
+        self._memo_bound = max(16, _MEMO_ROWS // max(32, len(self.compiled.seats)))
         self._minute = Minute(self, 0)
 
     def own_tags(self, publisher: Publisher) -> Mapping[str, str]:
@@ -122,7 +129,7 @@ class Evaluation:
         sent = places[part]
         records, marks = priced.records, priced.marks
         return Candidates(
-            packed="\n".join([records[place] for place in sent]),
+            packed=_list_of([records[place] for place in sent]),
             seats=sent,
             trace=" ".join([marks[place] for place in places]) + dropped_text,
             more=bool(part.stop) and len(places) > BEST,
@@ -139,9 +146,9 @@ class Evaluation:
         matching = self.compiled.criteria.passing(tags)
         priced = minute.priced.get(matching)
         if priced is None:
-            if len(minute.priced) >= _MEMO_BOUND:
+            if len(minute.priced) >= self._memo_bound:
                 minute.priced.clear()
-            priced = minute.priced[matching] = Priced(self, minute.caps_texts, matching)
+            priced = minute.priced[matching] = Priced(self, minute.caps, matching)
         return priced
 
     def _ranked(self, priced: Priced, passing: int) -> tuple[tuple[Tie, ...], str, Mapping[Reason, int]]:
@@ -161,28 +168,40 @@ class Evaluation:
         eligible = compiled.index.everyone & ~_mask(out)
         ties = ties_of(compiled.choices, eligible, priced.revenues if self.plan.by_bid else None)
         text = "".join(f" {priced.marks[place]}!{reason}" for place, reason in out.items())
-        if len(priced.orders) >= _MEMO_BOUND:
+        if len(priced.orders) >= self._memo_bound:
             priced.orders.clear()
         ranked = priced.orders[passing] = (ties, "\n" + text[1:], dict(Counter(out.values())))
         return ranked
 
 
-def caps_text(plan: Plan, buyer_id: int, group_id: int, now_ms: int) -> str:
-    """A candidate's subjects with their caps and today's windows, as places.lua reads them; "" = no limits."""
+def caps_of(plan: Plan, buyer_id: int, group_id: int, now_ms: int) -> FlatCaps:
+    """A candidate's subjects with their limits and the windows of now, as places.lua takes them; empty = no limits."""
     buyer = plan.buyers[buyer_id]
-    parts = [_subject_text(f"b{buyer_id}", buyer.caps, buyer.time_zone, now_ms)]
-    if group_id:
-        parts.append(_subject_text(f"g{group_id}", plan.groups[group_id].caps, plan.company.time_zone, now_ms))
-    return ";".join(filter(None, parts))
+    of_buyer = _flat(f"b{buyer_id}", buyer.caps, buyer.time_zone, now_ms)
+    if not group_id:
+        return of_buyer
+    return of_buyer + _flat(f"g{group_id}", plan.groups[group_id].caps, plan.company.time_zone, now_ms)
 
 
-def _subject_text(subject: str, caps: Caps, zone: str, now_ms: int) -> str:
+def _flat(subject: str, caps: Caps, zone: str, now_ms: int) -> FlatCaps:
     limits = (caps.concurrency, caps.hard, caps.hourly, caps.daily, caps.monthly)
     if all(limit is None for limit in limits):
-        return ""
+        return ()
     at = windows(now_ms, zone)
-    shown = (str(-1 if limit is None else limit) for limit in limits)
-    return ",".join((subject, *shown, str(at.hour_at), str(at.day_at), str(at.month_at)))
+    return (
+        subject,
+        *(-1 if limit is None else limit for limit in limits),
+        at.hour_at,
+        at.day_at,
+        at.month_at,
+    )
+
+
+def _list_of(records: list[bytes]) -> bytes:
+    """MessagePack of a list whose items are packed already."""
+    return (
+        b"\xdc" + len(records).to_bytes(2, "big") if len(records) > 15 else bytes([0x90 | len(records)])
+    ) + b"".join(records)
 
 
 def _winner(seat: Seat, money: Expected) -> Winner:
@@ -198,7 +217,7 @@ def _winner(seat: Seat, money: Expected) -> Winner:
 
 def _nobody(reason: Reason, priced: Priced) -> Candidates:
     return Candidates(
-        packed="", seats=[], trace="\n", more=False, decided=reason.value, dropped={}, priced=priced
+        packed=_list_of([]), seats=[], trace="\n", more=False, decided=reason.value, dropped={}, priced=priced
     )
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from shared.domain.routing.seats import Seat
 from shared.domain.plan import ConversionEntry, Criterion, Plan
+from shared.domain.routing.seats import Seat
 
 
 class Expected(Struct, frozen=True, kw_only=True):

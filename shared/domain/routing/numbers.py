@@ -5,7 +5,7 @@ Owns the choice of numbers up to the script's look at the caller. Must never jud
 
 from shared.domain.plan import Plan
 
-_TRIED = 8
+_TRIED = 32
 
 
 class Pool:
@@ -15,29 +15,25 @@ class Pool:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._numbers = [number for number in plan.numbers.values() if number.rtb_pool]
-        self._by_publisher: dict[int, tuple[str, ...]] = {}
-        self._turned: dict[tuple[int, int], str] = {}
+        pool = [number for number in plan.numbers.values() if number.rtb_pool]
+        self._shared = tuple(number.number for number in pool if not number.publisher_id)
+        self._own = {
+            publisher_id: tuple(n.number for n in pool if n.publisher_id in {0, publisher_id})
+            for publisher_id in {number.publisher_id for number in pool}
+        }
 
     def for_caller(self, caller: str, publisher_id: int) -> str:
-        """Numbers from hash(caller) onwards, at most 8, comma between."""
-        own = self._of(publisher_id)
-        if not own:
+        """Numbers from hash(caller) onwards, at most 32, comma between."""
+        numbers = self._of(publisher_id)
+        if not numbers:
             return ""
-        start = int(caller[-9:]) % len(own)
-        turned = self._turned.get((publisher_id, start))
-        if turned is None:
-            ring = (own + own)[start : start + min(_TRIED, len(own))]
-            turned = self._turned[publisher_id, start] = ",".join(ring)
-        return turned
+        start = int(caller[-9:]) % len(numbers)
+        ring = numbers[start : start + _TRIED]
+        return ",".join(ring + numbers[: min(start, _TRIED - len(ring))])
 
     def for_anonymous(self, publisher_id: int) -> str:
         """The whole pool, for a lease."""
         return ",".join(self._of(publisher_id))
 
     def _of(self, publisher_id: int) -> tuple[str, ...]:
-        own = self._by_publisher.get(publisher_id)
-        if own is None:
-            own = tuple(n.number for n in self._numbers if n.publisher_id in {0, publisher_id})
-            self._by_publisher[publisher_id] = own
-        return own
+        return self._own.get(publisher_id, self._shared)

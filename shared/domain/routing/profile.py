@@ -23,6 +23,7 @@ RESERVED = frozenset(
         "target_id",
     }
 )
+_INFERRED_ONLY = frozenset({"caller_area_code", "caller_time_zone"})
 _OURS = "system_"
 
 
@@ -52,7 +53,11 @@ def own_tags(plan: Plan, publisher: Publisher | None) -> dict[str, str]:
 
 
 def profile(
-    company: Company, caller: str, kept: Mapping[str, str | tuple[str, ...]], own: Mapping[str, str], now_ms: int
+    company: Company,
+    caller: str,
+    kept: Mapping[str, str | tuple[str, ...]],
+    own: Mapping[str, str],
+    now_ms: int,
 ) -> Tags:
     """All tags of one ping. A partner's caller_* and geo win over what the number says; ours win over all.
 
@@ -60,9 +65,13 @@ def profile(
     """
     inferred = caller_tags(caller) if caller else {}
     tags = {**inferred, **kept, **clock_tags(now_ms, company.time_zone), **own}
-    if "caller_zip" in kept and "geo" not in kept:
+    for name in _INFERRED_ONLY & inferred.keys():
+        tags[name] = inferred[name]
+    geo = tags.get("geo", ())
+    if isinstance(geo, str):  # a stored tag
+        tags["geo"] = _places(geo)
+    elif "caller_zip" in kept and "geo" not in kept:
         country = str(tags.get("caller_country", "us")).lower()
-        geo = inferred.get("geo", ())
         tags["geo"] = (*geo, f"{country}-{kept['caller_zip']}")
     return tags
 

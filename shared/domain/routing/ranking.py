@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from shared.domain.routing.seats import Choice, Seat
 from shared.domain.draws import Draws
+from shared.domain.routing.seats import Choice, Seat
 
-_NOTHING = Decimal(-1)
+_NOTHING = Decimal(0)
 
 
 class Tie(Struct, frozen=True):
@@ -38,7 +38,7 @@ def ties_of(
         if not choice.mask & eligible:
             continue
         seats = [seat for seat in choice.seats if eligible >> seat.place & 1]
-        rank = (choice.priority, -_best(seats, revenues))
+        rank = (choice.priority, -_bid(seats, revenues))
         option = _members(seats, revenues) if choice.is_group else seats[0].place
         by_rank.setdefault(rank, []).append((choice.weight, option))
     return _ties(by_rank)
@@ -86,15 +86,17 @@ def _members(seats: Sequence[Seat], revenues: Mapping[int, Decimal | None] | Non
     """A group's members in their own order: the best that may take the call comes first."""
     by_rank: dict[tuple[int, Decimal], list[tuple[int, int | tuple[Tie, ...]]]] = {}
     for seat in seats:
-        rank = (seat.buyer.priority, -_best([seat], revenues))
+        rank = (seat.buyer.priority, -_bid([seat], revenues))
         by_rank.setdefault(rank, []).append((seat.buyer.weight, seat.place))
     return _ties(by_rank)
 
 
-def _best(seats: Sequence[Seat], revenues: Mapping[int, Decimal | None] | None) -> Decimal:
+def _bid(seats: Sequence[Seat], revenues: Mapping[int, Decimal | None] | None) -> Decimal:
+    """What a choice bids: the revenue of its best member, who is the one that gets the caller. Unknown is nothing."""
     if revenues is None:
         return _NOTHING
-    return max((revenues[seat.place] or Decimal(0) for seat in seats), default=_NOTHING)
+    first = min(seat.buyer.priority for seat in seats)
+    return max(revenues[seat.place] or _NOTHING for seat in seats if seat.buyer.priority == first)
 
 
 def _ties(by_rank: Mapping[tuple[int, Decimal], list[tuple[int, int | tuple[Tie, ...]]]]) -> tuple[Tie, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from shared.domain.routing.masks import MaskIndex, split_rules
 from shared.domain.plan import Buyer, Criterion, Group, ListIds, Plan
+from shared.domain.routing.masks import MaskIndex, split_rules
 from shared.domain.tags import Rule
 
 

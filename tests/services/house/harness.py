@@ -23,7 +23,9 @@ QUICK = Deadlines(header_s=0.2, body_s=0.2, idle_s=30)
 class Running:
     """A server at work, what it logged, and its port."""
 
-    def __init__(self, server: Server, listener: Listener, port: int, written: io.BytesIO, log: RequestLog) -> None:
+    def __init__(
+        self, server: Server, listener: Listener, port: int, written: io.BytesIO, log: RequestLog
+    ) -> None:
         self.server = server
         self.listener = listener
         self.port = port
@@ -95,7 +97,9 @@ class Wire:
         """The next answer. Errors: IncompleteReadError when the connection ends first."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
         first, *rest = head.decode().split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest if line)}
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest if line)
+        }
         size = 0 if bodiless else int(headers.get("content-length", "0"))
         body = await asyncio.wait_for(self.reader.readexactly(size), 10)
         return Reply(status=int(first.split(" ")[1]), headers=headers, body=body, raw=head + body)

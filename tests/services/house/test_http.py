@@ -1,11 +1,12 @@
 """What a well-behaved client sees."""
 
 import asyncio
+import gc
 
 import pytest
 
-from shared.domain.http import HttpAnswer, HttpRequest
-from shared.http_routes import Fault, Route
+from shared.domain.http import Fault, HttpAnswer, HttpRequest
+from shared.http_routes import Route
 from tests.services.house.harness import get, hello, mirror, serving, wired
 
 HOST = "\r\nHost: ringpost.test"
@@ -97,7 +98,9 @@ async def test_pipelined_requests_are_answered_in_order_and_one_at_a_time() -> N
         return HttpAnswer(status=200, body=request.query.encode())
 
     async with serving(get("/slow", slow)) as running, wired(running.port) as wire:
-        await wire.send(b"".join(b"GET /slow?%d HTTP/1.1\r\nHost: t\r\n\r\n" % number for number in range(100)))
+        await wire.send(
+            b"".join(b"GET /slow?%d HTTP/1.1\r\nHost: t\r\n\r\n" % number for number in range(100))
+        )
         assert [int((await wire.reply()).body) for _ in range(100)] == list(range(100))
     assert most == 1
 
@@ -134,8 +137,7 @@ async def test_a_client_that_leaves_does_not_stop_its_handler() -> None:
             await begun.wait()
         left.set()
         await done.wait()
-        while running.listener.connections:
-            await asyncio.sleep(0)
+        await running.listener.drain(5)
         assert [line["status"] for line in running.lines()] == [200]
 
 
@@ -176,9 +178,28 @@ async def test_a_large_answer_reaches_a_slow_reader_whole() -> None:
         assert (await wire.reply()).body == body
 
 
+async def test_a_fault_of_the_wording_itself_ends_the_connection() -> None:
+    def failed(_fault: Fault) -> HttpAnswer:
+        raise ZeroDivisionError
+
+    async def broken(_request: HttpRequest) -> HttpAnswer:
+        raise KeyError("x")
+
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    route = Route(methods=("GET",), template="/text", endpoint=broken, write_fault=failed)
+    async with serving(route) as running, wired(running.port) as wire:
+        await wire.send(b"GET /text HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert await wire.ended() == b""
+    gc.collect()
+    assert told == ["Task exception was never retrieved"]
+
+
 async def test_a_route_may_word_faults_its_own_way() -> None:
     def failed(fault: Fault) -> HttpAnswer:
-        return HttpAnswer(status=fault.status, body=f"FAILED {fault.text}".encode(), content_type="text/plain")
+        return HttpAnswer(
+            status=fault.status, body=f"FAILED {fault.text}".encode(), content_type="text/plain"
+        )
 
     async def broken(_request: HttpRequest) -> HttpAnswer:
         raise KeyError("x")

@@ -1,0 +1,21 @@
+"""CPU seconds of a process, by the operating system's own accounting.
+
+Owns the reading of /proc. Must never estimate.
+"""
+
+import os
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its threads since its start. Units: seconds, in steps of a clock tick."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process, with all its threads, on one core."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {core})

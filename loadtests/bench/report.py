@@ -1,0 +1,79 @@
+"""What a run found, as a table and as JSON.
+
+Owns the shape of loadtests/results/latest.json. Must never round what is stored.
+"""
+
+import platform
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from loadtests.bench.measure import OpenRound, Round
+from loadtests.bench.trips import Trips
+
+RESULTS = Path(__file__).parent.parent / "results" / "latest.json"
+FLOOR, GOAL = 0.40, 0.55
+
+
+class CaseResult(Struct, frozen=True, kw_only=True):
+    """One case: the medians of its rounds, and every round."""
+
+    says: str
+    middle: Round
+    ratio_to_hello: float
+    rounds: list[Round]
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """A whole run. ping_vs_hello_ratio: hello's server CPU a request over the full ping's."""
+
+    ping_vs_hello_ratio: float
+    floor: float
+    goal: float
+    redis_round_trips_per_ping: float
+    redis_scripts_per_ping: float
+    postgres_queries_per_ping: float
+    cases: dict[str, CaseResult]
+    open_loop: dict[str, OpenRound]
+    rounds: int
+    seconds_a_round: float
+    machine: str
+    python: str
+
+
+def table(results: Results, trips: Trips) -> str:
+    """The run for a person."""
+    lines = [
+        f"{'case':<9}{'req/s':>9}{'CPU us':>9}{'hello/it':>10}{'busy':>7}{'redis':>7}{'p50 ms':>9}{'p99 ms':>9}{'bad':>5}"
+    ]
+    for name, case in results.cases.items():
+        m = case.middle
+        lines.append(
+            f"{name:<9}{m.rate:>9.0f}{m.cpu_us:>9.1f}{case.ratio_to_hello:>10.2f}{m.busy:>7.2f}{m.redis_busy:>7.2f}"
+            f"{m.p50_ms:>9.2f}{m.p99_ms:>9.2f}{m.bad:>5}"
+        )
+    lines.append("")
+    for name, stretch in results.open_loop.items():
+        lines.append(
+            f"open loop {name}: {stretch.rate:.0f}/s, p50 {stretch.p50_ms:.2f} ms, p99 {stretch.p99_ms:.2f} ms, "
+            f"p99.9 {stretch.p999_ms:.2f} ms, {stretch.bad} bad"
+        )
+    lines += [
+        "",
+        f"Redis calls per ping {trips.redis_calls:.3f} (scripts {trips.redis_scripts:.3f}), "
+        f"Postgres queries per ping {trips.postgres_queries:.3f}",
+        f"ping / hello ratio {results.ping_vs_hello_ratio:.3f} (floor {FLOOR:.2f}, goal {GOAL:.2f})",
+    ]
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What it ran on, as far as it matters."""
+    return f"{platform.machine()}, {platform.system()}"
+
+
+def save(results: Results) -> None:
+    """Write the results where they are committed."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")

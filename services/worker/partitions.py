@@ -1,0 +1,82 @@
+"""The partitions job: days and months are made before they are needed, and dropped when kept long enough.
+
+Owns the rhythm, and the short-lived rows that no partition drops. Must never shorten what the settings say is kept.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from shared.clock import Clock
+from shared.logs import get_logger
+from shared.metrics import PARTITIONS_DROPPED
+from shared.stores.partitions import BY_DAY, BY_MONTH, drop_before, ensure
+from shared.stores.postgres import Postgres
+
+_LOG = get_logger()
+_DAYS_A_MONTH = 31
+
+
+class PartitionsJob:
+    """Makes what the next days need, each ten minutes."""
+
+    name = "partitions"
+    interval_s = 600.0
+
+    def __init__(self, postgres: Postgres, clock: Clock) -> None:
+        self._postgres = postgres
+        self._clock = clock
+
+    async def step(self) -> bool:
+        """Make what is missing. Cost: one query when nothing is."""
+        async with self._postgres.transaction() as connection:
+            await ensure(connection, _now(self._clock))
+        return False
+
+
+_TABLES = ("call_keys", "switch_events", "idempotency_keys")
+# One statement a table: names cannot be parameters. The rows are found by their place, for the tables have no more than
+# two days' rows and no index by time.
+FORGET = {
+    table: f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE created_at < $1 LIMIT $2))"  # noqa: S608
+    for table in _TABLES
+}
+FORGET_CHANGES = """
+DELETE FROM config_changes WHERE ctid = ANY(ARRAY(SELECT ctid FROM config_changes WHERE changed_at < $1 LIMIT $2))
+"""
+_BATCH = 5_000
+
+
+class RetentionJob:
+    """Drops what has been kept long enough, each hour."""
+
+    name = "retention"
+    interval_s = 3_600.0
+
+    def __init__(self, postgres: Postgres, clock: Clock, *, pings_days: int, calls_months: int) -> None:
+        self._postgres = postgres
+        self._clock = clock
+        self._kept = ((BY_DAY, pings_days), (BY_MONTH, calls_months * _DAYS_A_MONTH))
+
+    async def step(self) -> bool:
+        """Drop old partitions, delete old short-lived rows. True while there are more of the latter."""
+        now = _now(self._clock)
+        for parents, days in self._kept:
+            dropped, busy = await drop_before(self._postgres, parents, now - timedelta(days=days))
+            PARTITIONS_DROPPED.add(n=dropped)
+            if busy:
+                _LOG.warning("partitions_in_use", left=busy)
+        return await self._forget(now)
+
+    async def _forget(self, now: datetime) -> bool:
+        deleted = await self._delete(FORGET_CHANGES, now - timedelta(hours=24))
+        counts = [
+            deleted,
+            *[await self._delete(statement, now - timedelta(hours=48)) for statement in FORGET.values()],
+        ]
+        return any(count == _BATCH for count in counts)
+
+    async def _delete(self, statement: str, before: datetime) -> int:
+        return int((await self._postgres.execute(statement, before, _BATCH)).split()[1])
+
+
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.now_ms() / 1000, UTC)

@@ -1,0 +1,123 @@
+"""Where callers stand in the hot copy of a company's lists: inverted, a bucket of callers a hash.
+
+Owns the writing of today's truth about lists into Redis. Must never change a list: shared/stores/lists.py
+does. A bucket's field holds every generation that a caller stands in, live or not; the head says which of
+them are live.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from shared.domain.lists import bucket_of
+from shared.errors import Unavailable
+from shared.stores import redis_keys
+from shared.stores.hot_company import HotCompany, parts, some_at_once, take_turn
+from shared.stores.postgres import Connection
+from shared.stores.redis import Redis
+
+_CHUNK = 2_000
+
+
+async def sync_generations(connection: Connection, hot: HotCompany, generations: Sequence[int]) -> None:
+    """Whether these generations are live. Cost: a query and a script."""
+    live = dict.fromkeys(generations, 0)
+    for row in await connection.fetch(LOAD_LIVE_OF, hot.company_id, generations):
+        live[row["generation_id"]] = row["id"]
+    await hot.set_generations(live)
+
+
+LOAD_LIVE_OF = """
+SELECT generation_id, id FROM caller_lists WHERE company_id = $1 AND generation_id = ANY($2::bigint[])
+"""
+
+
+async def sync_numbers(connection: Connection, hot: HotCompany, numbers: Iterable[str]) -> None:
+    """In which generations these callers stand. Cost: a query and some scripts for each 2,000."""
+    for some in parts(numbers, _CHUNK):
+        found = {
+            row["number"]: row["generations"]
+            for row in await connection.fetch(LOAD_GENERATIONS, hot.company_id, some)
+        }
+        await _write(hot, {number: found.get(number, "") for number in some}, hot.list_buckets)
+
+
+LOAD_GENERATIONS = """
+SELECT number, string_agg(generation_id::text, ',' ORDER BY generation_id) AS generations
+FROM caller_list_numbers
+WHERE company_id = $1 AND number = ANY($2::text[]) AND (expires_at IS NULL OR expires_at > now())
+GROUP BY number
+"""
+
+
+async def sync_numbers_of(connection: Connection, hot: HotCompany, generation_id: int) -> None:
+    """In which generations all callers of one generation stand. Cost: by its size, with flat memory."""
+    after = ""
+    while numbers := await _next_numbers(connection, generation_id, after):
+        await sync_numbers(connection, hot, numbers)
+        after = numbers[-1]
+
+
+LOAD_NUMBERS_OF = """
+SELECT number FROM caller_list_numbers WHERE generation_id = $1 AND number > $2 ORDER BY number LIMIT $3
+"""
+
+
+async def _next_numbers(connection: Connection, generation_id: int, after: str) -> list[str]:
+    rows = await connection.fetch(LOAD_NUMBERS_OF, generation_id, after, _CHUNK)
+    return [row["number"] for row in rows]
+
+
+async def rewrite_company_lists(connection: Connection, redis: Redis, company_id: int) -> None:
+    """All lists of a company, from nothing, in a shard that serves or is being rebuilt.
+
+    Shape: the company's row stays locked until the transaction ends. Errors: Unavailable. Cost: by the lists'
+    sizes.
+    """
+    hot = await take_turn(connection, redis, company_id)
+    if hot is None:
+        return
+    await write_whole(connection, await _in_rebuild(hot), hot.list_buckets)
+
+
+async def write_whole(connection: Connection, hot: HotCompany, buckets: int) -> None:
+    """Every caller of every list into so many buckets, emptied before, and which generations are live."""
+    await hot.clear_buckets(buckets)
+    async for some in _all_callers(connection, hot.company_id):
+        await _write(hot, some, buckets)
+    rows = await connection.fetch(LOAD_LIVE, hot.company_id)
+    await hot.set_generations({row["generation_id"]: row["id"] for row in rows})
+
+
+LOAD_LIVE = "SELECT generation_id, id FROM caller_lists WHERE company_id = $1 AND generation_id IS NOT NULL"
+LOAD_ALL = """
+SELECT number, string_agg(generation_id::text, ',' ORDER BY generation_id) AS generations
+FROM caller_list_numbers
+WHERE company_id = $1 AND number > $2 AND (expires_at IS NULL OR expires_at > now())
+GROUP BY number ORDER BY number LIMIT $3
+"""
+
+
+async def _all_callers(connection: Connection, company_id: int) -> AsyncIterator[dict[str, str]]:
+    after = ""
+    while rows := await connection.fetch(LOAD_ALL, company_id, after, _CHUNK):
+        yield {row["number"]: row["generations"] for row in rows}
+        after = rows[-1]["number"]
+
+
+async def _write(hot: HotCompany, generations: dict[str, str], buckets: int) -> None:
+    by_bucket: dict[int, dict[str, str]] = {}
+    for number, text in generations.items():
+        bucket, field = bucket_of(number, buckets)
+        by_bucket.setdefault(bucket, {})[field] = text
+    await some_at_once(hot.set_callers(bucket, fields, buckets) for bucket, fields in by_bucket.items())
+
+
+async def _in_rebuild(hot: HotCompany) -> HotCompany:
+    """The writer, with the token of the rebuild that its shard is in, if it is in one."""
+    epoch, token = await hot.redis.command(hot.shard, "HMGET", redis_keys.head(hot.shard), "epoch", "rebuild")
+    if epoch is not None:
+        return hot
+    if token is None:
+        raise Unavailable("redis")
+    return replace(hot, rebuild=token.decode())

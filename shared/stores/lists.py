@@ -1,0 +1,262 @@
+"""Caller lists in Postgres: which there are, and who stands on them.
+
+Owns the tables caller_lists, caller_list_generations and caller_list_numbers, and the size of the hot copy's
+buckets. Must never write to Redis itself, but where buckets are made anew: every change here notes what is
+owed (hot_sync). A list's numbers belong to a generation; the list names the live one, so a whole list is
+swapped by naming another.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from shared.domain.keys import Level
+from shared.domain.lists import Effect, effect_of
+from shared.stores import hot_sync
+from shared.stores.config import Change, bump, lock_company, routing_to
+from shared.stores.hot_company import take_turn
+from shared.stores.list_buckets import rewrite_company_lists, write_whole
+from shared.stores.postgres import Connection, Postgres
+from shared.stores.redis import Redis
+
+__all__ = ["CallerList", "add_numbers", "create_list", "delete_list", "rewrite_company_lists"]
+
+_FULL = 60  # callers a bucket on average: then hardly one in a million has 100
+_FRESH = 30
+_FEW = 100
+_CHUNK = 2_000
+
+
+class CallerList(Struct, frozen=True, kw_only=True):
+    """A list as stored. Shape: entity_id is of the level's table; generation_id the live one."""
+
+    id: int
+    company_id: int
+    level: Level
+    entity_id: int
+    name: str
+    expires_after_seconds: int | None
+    generation_id: int
+
+
+FIND_LIST = """
+SELECT id, company_id, level, entity_id, name, expires_after_seconds, generation_id
+FROM caller_lists WHERE company_id = $1 AND level = $2 AND entity_id = $3 AND name = $4
+"""
+
+
+async def find_list(
+    connection: Connection, company_id: int, level: Level, *, entity_id: int, name: str
+) -> CallerList | None:
+    """One list by its name, None when there is none such."""
+    row = await connection.fetchrow(FIND_LIST, company_id, level, entity_id, name)
+    return None if row is None else CallerList(**{**row, "level": Level(row["level"])})
+
+
+INSERT_LIST = """
+INSERT INTO caller_lists (company_id, level, entity_id, name, expires_after_seconds) VALUES ($1, $2, $3, $4,
+$5) RETURNING id
+"""
+INSERT_GENERATION = "INSERT INTO caller_list_generations (company_id, list_id) VALUES ($1, $2) RETURNING id"
+SET_GENERATION = "UPDATE caller_lists SET generation_id = $2, updated_at = now() WHERE id = $1"
+
+
+async def create_list(
+    connection: Connection,
+    company_id: int,
+    *,
+    level: Level,
+    entity_id: int,
+    name: str,
+    expires_after_seconds: int | None = None,
+) -> CallerList:
+    """A new, empty list. Shape: what plans must load anew is for the caller to bump: see changes_of.
+
+    Errors: asyncpg.UniqueViolationError when the entity has a list of that name.
+    """
+    list_id = await connection.fetchval(
+        INSERT_LIST, company_id, level, entity_id, name, expires_after_seconds
+    )
+    generation_id = await connection.fetchval(INSERT_GENERATION, company_id, list_id)
+    await connection.execute(SET_GENERATION, list_id, generation_id)
+    await hot_sync.note(connection, company_id, hot_sync.LIST, str(generation_id))
+    return CallerList(
+        id=list_id,
+        company_id=company_id,
+        level=level,
+        entity_id=entity_id,
+        name=name,
+        expires_after_seconds=expires_after_seconds,
+        generation_id=generation_id,
+    )
+
+
+SET_EXPIRY = "UPDATE caller_lists SET expires_after_seconds = $2, updated_at = now() WHERE id = $1"
+
+
+async def set_expiry(connection: Connection, list_id: int, expires_after_seconds: int | None) -> None:
+    """How long numbers that are added from now on stay."""
+    await connection.execute(SET_EXPIRY, list_id, expires_after_seconds)
+
+
+INSERT_NUMBERS = """
+INSERT INTO caller_list_numbers (company_id, generation_id, number, expires_at, key_id)
+SELECT $1, $2, number, now() + make_interval(secs => $4), $5 FROM unnest($3::text[]) AS number
+ON CONFLICT (generation_id, number) DO UPDATE SET expires_at = excluded.expires_at, key_id = excluded.key_id
+WHERE caller_list_numbers.expires_at <= now()
+RETURNING number
+"""
+
+
+async def add_numbers(
+    connection: Connection, to: CallerList, numbers: Sequence[str], *, key_id: int | None = None
+) -> list[str]:
+    """Put numbers on a list; those that were not on it. Shape: E.164, each once; one that had expired counts as new."""
+    rows = await connection.fetch(
+        INSERT_NUMBERS, to.company_id, to.generation_id, numbers, to.expires_after_seconds, key_id
+    )
+    added = [row["number"] for row in rows]
+    await _note_numbers(connection, to, added)
+    return added
+
+
+DELETE_NUMBERS = """
+DELETE FROM caller_list_numbers WHERE generation_id = $1 AND number = ANY($2::text[]) RETURNING number
+"""
+
+
+async def remove_numbers(connection: Connection, of: CallerList, numbers: Sequence[str]) -> list[str]:
+    """Take numbers off a list; those that were on it."""
+    rows = await connection.fetch(DELETE_NUMBERS, of.generation_id, numbers)
+    removed = [row["number"] for row in rows]
+    await hot_sync.note(connection, of.company_id, hot_sync.LIST_NUMBER, *removed)
+    return removed
+
+
+async def replace_numbers(
+    connection: Connection, of: CallerList, numbers: Iterable[str], *, key_id: int | None = None
+) -> int:
+    """Swap a list's numbers for others, in a new generation that goes live whole; its id.
+
+    Shape: the old generation stays, dead, until drop_generation.
+    """
+    generation_id: int = await connection.fetchval(INSERT_GENERATION, of.company_id, of.id)
+    unique = list(dict.fromkeys(numbers))
+    expiry = of.expires_after_seconds
+    for start in range(0, len(unique), _CHUNK):
+        some = unique[start : start + _CHUNK]
+        await connection.fetch(INSERT_NUMBERS, of.company_id, generation_id, some, expiry, key_id)
+    await connection.execute(SET_GENERATION, of.id, generation_id)
+    subjects = (str(of.generation_id), f"{generation_id}{hot_sync.WITH_NUMBERS}")
+    await hot_sync.note(connection, of.company_id, hot_sync.LIST, *subjects)
+    return generation_id
+
+
+DROP_NUMBERS = """
+DELETE FROM caller_list_numbers WHERE generation_id = $1 AND number IN
+    (SELECT number FROM caller_list_numbers WHERE generation_id = $1 LIMIT $2)
+RETURNING number
+"""
+DROP_GENERATION = """
+DELETE FROM caller_list_generations g WHERE g.id = $1
+    AND NOT EXISTS (SELECT FROM caller_lists l WHERE l.generation_id = g.id)
+    AND NOT EXISTS (SELECT FROM caller_list_numbers n WHERE n.generation_id = g.id)
+"""
+
+
+async def drop_some(connection: Connection, company_id: int, generation_id: int) -> bool:
+    """Forget 2,000 numbers of a dead generation, at last the generation; whether any were left."""
+    rows = await connection.fetch(DROP_NUMBERS, generation_id, _CHUNK)
+    await hot_sync.note(connection, company_id, hot_sync.LIST_NUMBER, *(row["number"] for row in rows))
+    if not rows:
+        await connection.execute(DROP_GENERATION, generation_id)
+    return bool(rows)
+
+
+DELETE_LIST = "DELETE FROM caller_lists WHERE id = $1"
+
+
+async def delete_list(connection: Connection, gone: CallerList) -> None:
+    """Forget a list. Shape: its numbers go with it; take a big list's off by drop_some before."""
+    subjects = await connection.fetch(LOAD_NUMBERS, gone.generation_id)
+    await connection.execute(DELETE_LIST, gone.id)
+    await hot_sync.note(connection, gone.company_id, hot_sync.LIST, str(gone.generation_id))
+    await hot_sync.note(
+        connection, gone.company_id, hot_sync.LIST_NUMBER, *(row["number"] for row in subjects)
+    )
+
+
+LOAD_NUMBERS = "SELECT number FROM caller_list_numbers WHERE generation_id = $1"
+
+
+async def changes_of(connection: Connection, changed: CallerList) -> frozenset[Change]:
+    """What must be loaded anew when a list appears, goes or is renamed; nothing for one without effect."""
+    if effect_of(changed.name) is Effect.NONE:
+        return frozenset()
+    if changed.level is Level.BUYER:
+        return await routing_to(connection, [changed.entity_id])
+    scope = "company" if changed.level is Level.COMPANY else "campaign"
+    return frozenset({Change(scope=scope, entity_id=changed.entity_id)})
+
+
+COUNT_NUMBERS = "SELECT count(*) FROM caller_list_numbers WHERE company_id = $1"
+SET_BUCKETS = "UPDATE companies SET list_buckets = $2 WHERE id = $1"
+
+
+async def widen_buckets(postgres: Postgres, redis: Redis, company_id: int) -> bool:
+    """Make more buckets when they are getting full; whether that was done.
+
+    The new ones are whole before any plan can read them; the old ones go when Redis says that the plans which
+    read them are stale. Errors: Unavailable; nothing is changed then, or old buckets stay unread.
+    """
+    async with postgres.transaction() as connection:
+        hot = await take_turn(connection, redis, company_id)
+        if hot is None or not (
+            buckets := buckets_for(await connection.fetchval(COUNT_NUMBERS, company_id), hot.list_buckets)
+        ):
+            return False
+        await write_whole(connection, hot, buckets)
+        await connection.execute(SET_BUCKETS, company_id, buckets)
+        await bump(connection, company_id, [Change(scope="company", entity_id=company_id)])
+    await hot_sync.apply(postgres, redis, company_id)
+    async with postgres.transaction() as connection:
+        later = await take_turn(connection, redis, company_id)
+        if later is not None and later.list_buckets != hot.list_buckets:
+            await later.clear_buckets(hot.list_buckets)
+    return True
+
+
+def buckets_for(numbers: int, buckets: int) -> int:
+    """How many buckets so many numbers need instead; 0 when they fit. Shape: a prime, as numbers like round steps."""
+    if numbers <= buckets * _FULL:
+        return 0
+    wanted = numbers // _FRESH | 1
+    while any(wanted % factor == 0 for factor in range(3, int(wanted**0.5) + 1, 2)):
+        wanted += 2
+    return wanted
+
+
+async def _note_numbers(connection: Connection, of: CallerList, numbers: Sequence[str]) -> None:
+    if len(numbers) > _FEW:
+        subject = f"{of.generation_id}{hot_sync.WITH_NUMBERS}"
+        await hot_sync.note(connection, of.company_id, hot_sync.LIST, subject)
+    else:
+        await hot_sync.note(connection, of.company_id, hot_sync.LIST_NUMBER, *numbers)
+
+
+DELETE_EXPIRED = """
+DELETE FROM caller_list_numbers WHERE ctid IN
+    (SELECT ctid FROM caller_list_numbers WHERE expires_at <= now() ORDER BY expires_at LIMIT $1)
+RETURNING company_id, number
+"""
+
+
+async def expire_numbers(postgres: Postgres, limit: int = _CHUNK) -> set[int]:
+    """Take off what has expired, and owe Redis that; the companies concerned."""
+    by_company: dict[int, set[str]] = {}
+    async with postgres.transaction() as connection:
+        for row in await connection.fetch(DELETE_EXPIRED, limit):
+            by_company.setdefault(row["company_id"], set()).add(row["number"])
+        for company_id, numbers in by_company.items():
+            await hot_sync.note(connection, company_id, hot_sync.LIST_NUMBER, *numbers)
+    return set(by_company)

@@ -1,0 +1,119 @@
+"""What a rebuilt shard must hold, read from Postgres.
+
+Owns the reading, for several shards at once. Must never write, nor read anything before the companies are locked: then
+whoever applies a change of the same company does so after the rebuild.
+"""
+
+from collections.abc import Sequence
+
+from asyncpg import Record
+from msgspec import Struct
+
+from shared.domain.caps import Fill, mirror_text
+from shared.domain.ping_log import PingRow
+from shared.stores.pings import load_leases, load_live, moment
+from shared.stores.postgres import Connection
+
+LEASE_AFTER_MS = 30_000  # a number stays leased so long after its reservation ran out
+
+
+class StoredTags(Struct, frozen=True, kw_only=True):
+    """Tags kept for one caller. Shape: publisher_id 0 = any publisher's; tags is JSON text."""
+
+    company_id: int
+    caller: str
+    publisher_id: int
+    rev: int
+    expires_ms: int
+    tags: str
+
+
+class Truth:
+    """Everything of one shard. Shape: versions by company id; mirror by subject."""
+
+    def __init__(self) -> None:
+        self.versions: dict[int, int] = {}
+        self.mirror: dict[str, str] = {}
+        self.stored_tags: list[StoredTags] = []
+        self.live: list[PingRow] = []
+        self.leases: list[PingRow] = []
+
+
+# Excludes whoever applies a change of the company, not whoever refers to it.
+LOCK_COMPANIES = """
+SELECT id, shard, config_version FROM companies WHERE shard = ANY($1::smallint[]) ORDER BY id FOR NO KEY UPDATE
+"""
+
+
+async def load_truth(connection: Connection, shards: Sequence[int], now_ms: int) -> dict[int, Truth]:
+    """Lock the companies of these shards until the transaction ends, and read what stands of them.
+
+    Shape: by shard, each one there. Cost: five queries.
+    """
+    truth = {shard: Truth() for shard in shards}
+    shard_of: dict[int, int] = {}
+    for row in await connection.fetch(LOCK_COMPANIES, shards):
+        shard_of[row["id"]] = row["shard"]
+        truth[row["shard"]].versions[row["id"]] = row["config_version"]
+    companies = list(shard_of)
+    if not companies:
+        return truth
+    for company_id, subject, text in await _load_mirror(connection, companies):
+        truth[shard_of[company_id]].mirror[subject] = text
+    for stored in await _load_stored_tags(connection, companies, now_ms):
+        truth[shard_of[stored.company_id]].stored_tags.append(stored)
+    for ping in await load_live(connection, companies, now_ms):
+        truth[shard_of[ping.company_id]].live.append(ping)
+    for ping in await load_leases(connection, companies, now_ms - LEASE_AFTER_MS):
+        truth[shard_of[ping.company_id]].leases.append(ping)
+    return truth
+
+
+LOAD_MIRROR = """
+SELECT company_id, subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n, rev
+FROM cap_fills WHERE company_id = ANY($1::bigint[])
+"""
+
+
+async def _load_mirror(connection: Connection, companies: Sequence[int]) -> list[tuple[int, str, str]]:
+    return [
+        (row["company_id"], row["subject"], mirror_text(_fill(row)))
+        for row in await connection.fetch(LOAD_MIRROR, companies)
+    ]
+
+
+def _fill(row: Record) -> Fill:
+    return Fill(
+        hour_at=row["hour_at"],
+        hour_n=row["hour_n"],
+        day_at=row["day_at"],
+        day_n=row["day_n"],
+        month_at=row["month_at"],
+        month_n=row["month_n"],
+        hard_n=row["hard_n"],
+        live_n=row["live_n"],
+        rev=row["rev"],
+    )
+
+
+LOAD_STORED_TAGS = """
+SELECT company_id, caller, publisher_id, rev, tags::text AS tags,
+       (extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms
+FROM stored_tags WHERE company_id = ANY($1::bigint[]) AND expires_at > $2
+"""
+
+
+async def _load_stored_tags(
+    connection: Connection, companies: Sequence[int], now_ms: int
+) -> list[StoredTags]:
+    return [
+        StoredTags(
+            company_id=row["company_id"],
+            caller=row["caller"],
+            publisher_id=row["publisher_id"],
+            rev=row["rev"],
+            expires_ms=row["expires_ms"],
+            tags=row["tags"],
+        )
+        for row in await connection.fetch(LOAD_STORED_TAGS, companies, moment(now_ms))
+    ]
