@@ -1,19 +1,26 @@
-"""The demo account that a new local cluster starts with.
+"""The demo account that a new local cluster starts with, and its tokens for the lines that `up` prints.
 
-Owns when it is loaded. Must never change an account that is there already.
+Owns when it is loaded. Must never change an account that is there already, nor reveal a key of another one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from deploy.local.cluster_file import POSTGRES_DSN
+from deploy.local.cluster_file import KEY_ENCRYPTION_KEY, PEPPER, POSTGRES_DSN
 from deploy.local.demo import has_companies
 from deploy.local.paths import DEMO_ACCOUNT
+from ringpost.operator_settings import required
+from ringpost.stores_of import open_postgres
+from shared.stores.keys import Vault, load_keys, reveal
+from shared.stores.sealing import read_sealer
+
+_COMPANY = "Demo Media"
+_ACTOR = "ringpost up"
 
 
 def load_demo(environment: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Load the demo account into a database without any company."""
-    if asyncio.run(has_companies(environment[POSTGRES_DSN])):
+    if asyncio.run(has_companies(required(environment, POSTGRES_DSN))):
         return
     from ringpost.commands.apply import apply_file  # noqa: PLC0415 - only a first start pays for it
 
@@ -21,6 +28,19 @@ def load_demo(environment: Mapping[str, str], say: Callable[[str], None]) -> Non
     apply_file(DEMO_ACCOUNT, environment)
 
 
-def demo_tokens(environment: Mapping[str, str]) -> dict[str, str]:
-    """The tokens of the demo's keys by name; empty when its account is not there."""
-    return {}
+def demo_tokens(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """The tokens of the demo's keys by name; those that are not there, or not to be shown, are left out."""
+    if environment.get("RINGPOST_KEYS_HASH_ONLY", "").lower() in {"true", "1", "yes", "on"}:
+        return {}
+    return asyncio.run(_revealed(environment, names))
+
+
+async def _revealed(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    sealer = read_sealer(required(environment, KEY_ENCRYPTION_KEY))
+    vault = Vault(pepper=required(environment, PEPPER).encode(), sealer=sealer)
+    async with open_postgres(environment) as postgres, postgres.transaction() as connection:
+        return {
+            key.name: (await reveal(connection, vault, key, _ACTOR)).token.reveal()
+            for key in await load_keys(connection, company=_COMPANY)
+            if key.name in names and key.shown
+        }

@@ -9,8 +9,11 @@ from deploy.local.catalogue import Service
 
 _LOOPBACK = "http://127.0.0.1"
 _CALLER = "%2B12125551212"
+_CURL = "curl -sw '\\n'"
 _UUID_OF = """python3 -c 'import json, sys; print(json.load(sys.stdin)["uuid"])'"""
 
+_RTB_KEY = "Publisher_A_RTB_Auto"
+DEMO_KEYS = frozenset({_RTB_KEY})
 Tokens = Mapping[str, str]
 
 
@@ -33,14 +36,15 @@ def _url(service: Service) -> str:
 
 
 def _rtb(url: str, tokens: Tokens) -> Iterable[str]:
-    token = tokens.get("Publisher_A_RTB_Auto")
+    token = tokens.get(_RTB_KEY)
     if token is None:
         return
-    ping = f"curl -s '{url}/rtbs.json?key={token}&caller_number={_CALLER}'"
+    address = f"'{url}/rtbs.json?key={token}&caller_number={_CALLER}'"
+    ping = f"{_CURL} {address}"
     yield f"# a ping: who takes this caller, and for how much?\n{ping}"
     yield f"# the same caller again, within 15 s: the same reservation\n{ping}"
-    confirm = f'curl -s -X PUT "{url}/rtbs/$UUID.json?key={token}&status=confirmed"'
-    yield f"# confirm it\nUUID=$({ping} | {_UUID_OF}); {confirm}"
+    confirm = f'{_CURL} -X PUT "{url}/rtbs/$UUID.json?key={token}&status=confirmed"'
+    yield f"# confirm it\nUUID=$(curl -s {address} | {_UUID_OF}); {confirm}"
 
 
 def _nothing(_url: str, _tokens: Tokens) -> Iterable[str]:

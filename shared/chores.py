@@ -4,6 +4,7 @@ Owns tasks from their start to their end. Must never know what they do.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,10 +14,15 @@ from shared.redaction import exception_shape
 _LOG = get_logger()
 
 
+def stop_process(_chore: str) -> None:
+    """Half a process is worse than none: drain and end, and whoever runs us starts us anew."""
+    signal.raise_signal(signal.SIGTERM)
+
+
 class Chores:
     """Runs the `run()` of background classes; one that ends by itself is a fault, told to `on_death`."""
 
-    def __init__(self, on_death: Callable[[str], None]) -> None:
+    def __init__(self, on_death: Callable[[str], None] = stop_process) -> None:
         self._on_death = on_death
         self._tasks: list[asyncio.Task[None]] = []
 

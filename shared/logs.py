@@ -45,6 +45,7 @@ def configure_logs(
             keep_stack_info=False,
         )
     )
+    logging.raiseExceptions = False  # a line that cannot be written is not told with its values elsewhere
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -231,10 +231,10 @@ def _read_networks(name: str, parts: list[str]) -> tuple[Network, ...]:
 
 def _bounds(setting: Setting) -> str:
     if setting.least is not None and setting.most is not None:
-        return f"{setting.least:g} to {setting.most:g}"
+        return f"{setting.least:.15g} to {setting.most:.15g}"
     if setting.least is not None:
-        return f"{setting.least:g} or more"
-    return f"{setting.most:g} or less" if setting.most is not None else ""
+        return f"{setting.least:.15g} or more"
+    return f"{setting.most:.15g} or less" if setting.most is not None else ""
 
 
 def _shown(default: Any) -> str:

@@ -15,9 +15,12 @@ command -v "$python" >/dev/null || fail "python3 >= 3.11 is needed"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 >= 3.11 is needed"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "python3 lacks venv; on Debian: apt-get install python3-venv"
 
+quiet=--quiet
+if [ ! -f "$stamp" ]; then quiet=; fi
 echo "ringpost: making .venv (a minute or two the first time)"
 "$python" -m venv .venv
-.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements/lock.txt
+pip() { .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off "$@"; }
+pip $quiet --require-hashes -r requirements/lock.txt
 echo "ringpost: installing Ringpost into .venv"
-.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+pip --quiet --no-build-isolation --no-deps --editable .
 echo "$wanted" >"$stamp"

@@ -11,7 +11,7 @@ from msgspec import Struct
 from loadtests.bench.load import MakeRequest
 from loadtests.bench.stage import Stage
 
-_FIRST_CALLER = 2_120_000_000
+_FIRST_CALLER = 2_122_200_000
 _REPEATED = 2_135_550_100
 
 

@@ -9,6 +9,7 @@ import click
 from deploy.local.catalogue import SERVICES
 from deploy.local.cluster_file import environment
 from deploy.local.handover import hand_over, refuse_unknown, settings_of
+from ringpost.configuration_page import configuration_page
 from shared.errors import SettingsError
 from shared.settings import read_settings
 
@@ -16,11 +17,15 @@ from shared.settings import read_settings
 @click.command("check-config")
 @click.argument("services", nargs=-1, type=click.Choice(list(SERVICES)))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check_config(services: tuple[str, ...], as_json: bool) -> None:
+@click.option("--document", is_flag=True, help="Print docs/configuration.md instead; nothing is checked.")
+def check_config(*, services: tuple[str, ...], as_json: bool, document: bool) -> None:
     """Check the settings of SERVICES (default: all) without starting anything.
 
     Exit code 1 when there is a mistake; each is named, values are never shown.
     """
+    if document:
+        click.echo(configuration_page(), nl=False)
+        return
     environ = environment()
     problems = {name: _problems(name, environ) for name in services or SERVICES}
     problems["environment"] = _unknown_names(environ)

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -12,7 +12,7 @@ from deploy.local.home_lock import locked
 from deploy.local.local_cluster import LocalCluster
 from ringpost.demo import demo_tokens, load_demo
 from ringpost.voice import voice
-from ringpost.welcome import welcome
+from ringpost.welcome import DEMO_KEYS, welcome
 
 
 @click.command()
@@ -38,7 +38,8 @@ def up(*, workers: int, port_offset: int | None, as_json: bool) -> None:
             cluster.start_engines(port_offset)
             load_demo(cluster.settings, say)
             say(f"starting services after {time.monotonic() - started_s:.1f} s")
-            cluster.run_services(workers, _announcing(cluster, say))
+            tokens = demo_tokens(cluster.settings, DEMO_KEYS)
+            cluster.run_services(workers, _announcing(cluster, tokens, say=say))
         except KeyboardInterrupt:
             say("interrupted")
         finally:
@@ -46,12 +47,14 @@ def up(*, workers: int, port_offset: int | None, as_json: bool) -> None:
         say("stopped; the data is kept")
 
 
-def _announcing(cluster: LocalCluster, say: Callable[[str], None]) -> Callable[[], None]:
+def _announcing(
+    cluster: LocalCluster, tokens: Mapping[str, str], *, say: Callable[[str], None]
+) -> Callable[[], None]:
     started_s = time.monotonic()
 
     def announce() -> None:
         say(f"all services are ready after {time.monotonic() - started_s:.1f} s more")
-        for line in welcome(cluster.services, demo_tokens(cluster.settings)):
+        for line in welcome(cluster.services, tokens):
             click.echo(line)
 
     return announce

@@ -31,8 +31,7 @@ class RtbApp:
 
     def __init__(self, settings: RtbServiceSettings) -> None:
         self._settings = settings
-        self._chores = Chores(self._chore_died)
-        self._broken = False
+        self._chores = Chores()
         self.routes: Sequence[Route] = ()
 
     async def start(self) -> None:
@@ -79,10 +78,7 @@ class RtbApp:
 
     async def ready(self) -> bool:
         """Pings can be answered when Redis can be asked."""
-        return self._redis.connected and not self._broken
-
-    def _chore_died(self, _name: str) -> None:
-        self._broken = True  # /readyz says so, and whoever runs us starts us anew
+        return self._redis.connected
 
     async def close(self) -> None:
         """Undo start, in reverse."""
@@ -95,7 +91,7 @@ class RtbApp:
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
     routes = []
-    for ending in ("", ".json", ".xml"):
+    for ending in (".json", ".xml", ""):  # the bare template would match the others too
         fault = write_xml_fault if ending == ".xml" else None
         routes += [
             Route(

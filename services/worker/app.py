@@ -40,8 +40,7 @@ class WorkerApp:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._chores = Chores(self._chore_died)
-        self._broken = False
+        self._chores = Chores()
 
     async def start(self) -> None:
         """Open the pools, start the jobs. Errors: OperatorError when a store cannot be used."""
@@ -89,10 +88,7 @@ class WorkerApp:
     async def ready(self) -> bool:
         """The hot state can be served from: Redis is there and no shard waits for its rebuild."""
         warm = self._holds.looked and not self._holds.cold
-        return self._redis.connected and warm and not self._broken
-
-    def _chore_died(self, _name: str) -> None:
-        self._broken = True  # /readyz says so, and whoever runs us starts us anew
+        return self._redis.connected and warm
 
     async def close(self) -> None:
         """Undo start, in reverse; a batch under way is finished."""

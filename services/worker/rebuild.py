@@ -4,7 +4,10 @@ Owns when to rebuild. Must never decide what a shard holds: shared/stores/rebuil
 """
 
 from services.worker.holds import HoldsJob
+from shared.logs import get_logger
 from shared.stores.rebuild import Rebuild
+
+_LOG = get_logger()
 
 
 class RebuildJob:
@@ -23,4 +26,6 @@ class RebuildJob:
             return False
         rebuilt = await self._rebuild.rebuild(sorted(self._holds.cold))
         self._holds.cold -= frozenset(rebuilt)
+        if rebuilt:
+            _LOG.info("shards_rebuilt", shards=len(rebuilt), still_cold=len(self._holds.cold))
         return False

@@ -21,15 +21,18 @@ class Draws:
     def __init__(self, uuid: str) -> None:
         self._uuid = uuid
         self._block = 0
-        self._left: list[int] = []
+        self._left: tuple[int, ...] = ()
 
     def below(self, n: int) -> int:
         """A draw from 0 to n - 1. Units: n from 1 to 2**32, each value as likely to one in 2**32 / n."""
-        if not self._left:
-            self._refill()
-        return self._left.pop() * n >> 32
+        word, *_ = self.words(1)
+        return word * n >> 32
 
-    def _refill(self) -> None:
-        block = _words(sha512(f"{self._uuid}:{self._block}".encode()).digest())
-        self._left = list(reversed(block))
-        self._block += 1
+    def words(self, n: int) -> tuple[int, ...]:
+        """The next n draws as they come: 32 bits each."""
+        left = self._left
+        while len(left) < n:
+            left += _words(sha512(f"{self._uuid}:{self._block}".encode()).digest())
+            self._block += 1
+        self._left = left[n:]
+        return left[:n]

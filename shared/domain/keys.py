@@ -109,7 +109,7 @@ class Key(Struct, frozen=True, kw_only=True):
 
 
 def authorize(
-    key: Key | None, kind: Kind, level_entities: Mapping[Level, int] | None = None
+    key: Key | None, kind: Kind, *, level_entities: Mapping[Level, int] | None = None
 ) -> Reason | None:
     """Whether a key may do this kind of thing on what the request addresses; None = it may.
 
@@ -127,7 +127,7 @@ def authorize(
     return None if key.feature_on else Reason.FEATURE_OFF
 
 
-def creatable(kind: Kind, level: Level, features: Features, *, imported: bool = False) -> str | None:
+def creatable(kind: Kind, level: Level, *, features: Features, imported: bool = False) -> str | None:
     """Why no key of this kind can be made at this level; None when it can.
 
     Shape: imported = it brings its own token from another platform, in an account file.

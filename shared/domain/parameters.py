@@ -1,11 +1,11 @@
 """What a request says, as one flat mapping of names to text, however its client chose to send it.
 
 Owns the encodings of parameters: query, form, JSON and multipart, alone or together. Must never know what a
-parameter means (the key apart, of which a request may carry only one), nor put what was sent into a refusal.
+parameter means (but that a request may hold only one `key`), nor put what was sent into a refusal.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 import msgspec
@@ -14,13 +14,10 @@ from msgspec import Raw, Struct
 from shared.domain.http import HttpRequest
 from shared.domain.multipart import read_multipart
 from shared.domain.reasons import Reason
+from shared.domain.request_keys import is_placeholder
 
 Parameters = dict[str, str]
 
-# What the documentation's own examples put where a partner's value belongs.
-_UNFILLED = frozenset(
-    ("", "KEY", "CALL_UUID", "CALLER_NUMBER", "REVENUE", "CALL_DURATION", "CALL_START_EPOCH")
-)
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"})
 _JSON_TYPES = frozenset({"application/json", "text/json"})
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -65,35 +62,6 @@ def read_parameters(request: HttpRequest) -> Parameters | Unreadable:
         return _merged(_read_pairs(request.query), _read_body(request))
     except _UnreadableError as refusal:
         return refusal.verdict
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether a value is empty, or what a partner forgot to fill in: `[caller_number]`, `CALL_UUID`."""
-    return value in _UNFILLED or (value[0] == "[" and value[-1] == "]") or value.isspace()
-
-
-def read_key(parameters: Mapping[str, str], headers: Mapping[str, str], path_token: str = "") -> str | Reason:
-    """The one token that a request carries, wherever it stands.
-
-    Shape: path_token is the token in the path, or under a name that one endpoint alone knows.
-    Errors: key_missing; key_ambiguous when two places hold different tokens.
-    Source: keys.md, where a request may carry it.
-    """
-    found = ""
-    for text in (path_token, parameters.get("key", ""), headers.get("X-Api-Key", ""), read_bearer(headers)):
-        if not text or is_placeholder(text):
-            continue
-        token = text.strip()
-        if found and token != found:
-            return Reason.KEY_AMBIGUOUS
-        found = token
-    return found or Reason.KEY_MISSING
-
-
-def read_bearer(headers: Mapping[str, str]) -> str:
-    """The token of `Authorization: Bearer`, or an empty text; other schemes are not ours to read."""
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _read_pairs(text: str) -> Parameters:
@@ -183,8 +151,6 @@ def _read_body(request: HttpRequest) -> Parameters:
     kind = kind.strip().lower()
     body = request.body.removeprefix(_BOM)
     _check_charset(options.lower(), body)
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _UnreadableError("compressed bodies are not read")
     if kind == "multipart/form-data":
         return _read_multipart(options, body)
     # No form begins with a bare brace: this is JSON under a form's name, a habit of real clients.

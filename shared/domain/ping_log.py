@@ -64,7 +64,7 @@ class PingRow(Struct, frozen=True, kw_only=True):
     ended_ms: int
     holds: str
     tags: Mapping[str, str | tuple[str, ...]]
-    trace: Sequence[TraceRow] | None
+    trace: tuple[TraceRow, ...] | None
     replay: Replay
     confirmed_ms: int = 0
     claimed_ms: int = 0
@@ -84,13 +84,15 @@ def read_entry(entry_id: str, fields: Sequence[bytes]) -> PingRow | Confirmation
         row = _row(named, entry_ms)
     except (msgspec.MsgspecError, ValueError, ArithmeticError, LookupError):
         return None
-    return row if abs(row.created_ms - entry_ms) < _LONGEST_APART_MS else None
+    uuids = filter(None, (row.uuid, row.original_uuid))
+    return row if all(_is_near(uuid7.ms_of(uuid), entry_ms) for uuid in uuids) else None
 
 
 def _confirmation(text: str, entry_ms: int) -> Confirmation | None:
     confirmation = read_confirmation(text)
     _insist_on_uuid(confirmation.uuid)
-    sound = abs(confirmation.at_ms - entry_ms) < _LONGEST_APART_MS and "\0" not in confirmation.subjects
+    moments = (uuid7.ms_of(confirmation.uuid), confirmation.at_ms)
+    sound = all(_is_near(moment, entry_ms) for moment in moments) and "\0" not in confirmation.subjects
     return confirmation if sound else None
 
 
@@ -142,17 +144,19 @@ def _check(event: PingEvent, result: PingResult, winner: Winner | None) -> None:
             raise ValueError("not an amount of money")
 
 
-def _fate(event: PingEvent, result: PingResult, text: bytes | None) -> tuple[Sequence[TraceRow] | None, str]:
+def _fate(
+    event: PingEvent, result: PingResult, text: bytes | None
+) -> tuple[tuple[TraceRow, ...] | None, str]:
     """The trace and the published reason. A caller who was known already was not judged anew: an empty trace."""
     if result.kind == "duplicate":
         return (), Reason.DUPLICATE_CALLER
     if result.kind == "repeat":
         return (), ""
-    trace = None if text is None else read_trace(text.decode(), result.verdicts)
+    trace = None if text is None else tuple(read_trace(text.decode(), result.verdicts))
     if result.kind == "reserved":
         return trace, ""
     tried = len((text or b"").partition(b"\n")[0].split())
-    dropped = counts_of(trace[tried:]) if trace else {}
+    dropped = counts_of(list(trace[tried:])) if trace else {}
     return trace, no_target_reason(event.reason, dropped, result.verdicts)
 
 
@@ -160,6 +164,11 @@ def _status(result: PingResult, reason: str) -> str:
     if result.kind == "no-target":
         return "rejected" if reason == Reason.CLAIM_RATE else "no-target"
     return "rejected" if result.kind == "duplicate" else result.status
+
+
+def _is_near(unix_ms: int, entry_ms: int) -> bool:
+    """Nothing that a day lies between belongs together; this also bounds what Postgres is asked to hold."""
+    return abs(unix_ms - entry_ms) < _LONGEST_APART_MS
 
 
 def _insist_on_uuid(text: str) -> None:

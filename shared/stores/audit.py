@@ -30,7 +30,8 @@ class Deed(Struct, frozen=True, kw_only=True):
 
 
 # One chain a company: appending takes turns until the transaction ends.
-LOCK_CHAIN = "SELECT pg_advisory_xact_lock(hashtextextended('audit ' || $1::text, 0)), now() AS at"
+LOCK_CHAIN = "SELECT pg_advisory_xact_lock(hashtextextended('audit ' || $1::text, 0))"
+NOW = "SELECT now()"
 LAST_CHAIN = "SELECT chain FROM audit_log WHERE company_id = $1 ORDER BY id DESC LIMIT 1"
 INSERT_DEED = """
 INSERT INTO audit_log (company_id, at, actor, action, entity, entity_id, before, after, chain)
@@ -38,16 +39,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9)
 """
 
 
-async def append(connection: Connection, company_id: int, actor: str, deeds: Sequence[Deed]) -> None:
+async def append(connection: Connection, company_id: int, *, actor: str, deeds: Sequence[Deed]) -> None:
     """Write down deeds in the transaction that does them. Shape: actor as in `operator:<user>`, `api_key:<id>`."""
     if not deeds:
         return
-    at = (await connection.fetchrow(LOCK_CHAIN, str(company_id)))["at"]
+    await connection.execute(LOCK_CHAIN, str(company_id))
+    at = await connection.fetchval(NOW)
     chain = await connection.fetchval(LAST_CHAIN, company_id) or b""
     rows = []
     for deed in deeds:
         told = (deed.action, deed.entity, deed.entity_id, _plain(deed.before), _plain(deed.after))
-        chain = link(chain, company_id, at, actor, told)
+        chain = link(chain, company_id, at=at, actor=actor, told=told)
         before, after = (None if each is None else _encode(each).decode() for each in told[3:])
         rows.append((company_id, at, actor, *told[:3], before, after, chain))
     await connection.executemany(INSERT_DEED, rows)
@@ -64,13 +66,13 @@ async def first_broken(connection: Connection, company_id: int) -> int | None:
     chain = b""
     for row in await connection.fetch(LOAD_CHAIN, company_id):
         told = (row["action"], row["entity"], row["entity_id"], _read(row["before"]), _read(row["after"]))
-        chain = link(chain, company_id, row["at"], row["actor"], told)
+        chain = link(chain, company_id, at=row["at"], actor=row["actor"], told=told)
         if chain != row["chain"]:
             return int(row["id"])
     return None
 
 
-def link(before: bytes, company_id: int, at: datetime, actor: str, told: tuple[Any, ...]) -> bytes:
+def link(before: bytes, company_id: int, *, at: datetime, actor: str, told: tuple[Any, ...]) -> bytes:
     """The hash that chains a row to the one before."""
     return hashlib.sha256(before + _encode([company_id, at.isoformat(), actor, *told])).digest()
 

@@ -34,6 +34,15 @@ async def lock_company(connection: Connection, company_id: int) -> int | None:
     return version
 
 
+LOCK_NAMED = "SELECT id FROM companies WHERE name = $1 FOR NO KEY UPDATE"
+
+
+async def lock_company_named(connection: Connection, name: str) -> int | None:
+    """The same by the company's name; its id."""
+    company_id: int | None = await connection.fetchval(LOCK_NAMED, name)
+    return company_id
+
+
 BUMP = """
 UPDATE companies SET config_version = config_version + 1, updated_at = now() WHERE id = $1
 RETURNING config_version
@@ -44,7 +53,7 @@ SELECT $1, $2, scope, entity_id FROM unnest($3::text[], $4::bigint[]) AS change 
 """
 
 
-async def bump(connection: Connection, company_id: int, changes: Iterable[Change]) -> int:
+async def bump(connection: Connection, company_id: int, *, changes: Iterable[Change]) -> int:
     """Raise the version by one, say what must be loaded anew, and owe Redis the version."""
     each = sorted({(change.scope, change.entity_id) for change in changes})
     assert each, "a version without changes would have everything loaded anew"
@@ -63,7 +72,7 @@ WHERE r.buyer_id = ANY($1::bigint[]) OR m.buyer_id = ANY($1::bigint[]) OR r.grou
 
 
 async def routing_to(
-    connection: Connection, buyer_ids: Sequence[int], group_ids: Sequence[int] = ()
+    connection: Connection, buyer_ids: Sequence[int], *, group_ids: Sequence[int] = ()
 ) -> frozenset[Change]:
     """The campaigns that route to any of these buyers, even through a group, or to any of these groups."""
     rows = await connection.fetch(FIND_CAMPAIGNS, buyer_ids, group_ids)

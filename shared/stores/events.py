@@ -64,6 +64,14 @@ class Streams:
         )
         return [(entry[0].decode(), entry[1] or ()) for entry in reply]
 
+    async def read_all_after(self, entry_ids: Sequence[str], count: int) -> list[list[Entry]]:
+        """The same of every shard, by shard, each after its own id. Cost: one batch."""
+        return list(
+            await asyncio.gather(
+                *(self.read_after(shard, entry_id, count) for shard, entry_id in enumerate(entry_ids))
+            )
+        )
+
     async def let_go(self, shard: int, cursor: Cursor) -> int:
         """Trim what the cursor says is stored; how many entries. A cold shard is left as it is."""
         keys = (redis_keys.head(shard), redis_keys.events(shard))

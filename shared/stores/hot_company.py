@@ -3,7 +3,8 @@
 Owns the scripts that set it. Must never be used without that lock: then two writers could leave an older
 truth behind.
 
-Failure policy: away, late, cold or overtaken is Unavailable('redis'); what was to be written is still owed.
+Failure policy: away or late is Unavailable('redis'), cold or overtaken its kind Cold; what was to be written
+is still owed.
 """
 
 import asyncio
@@ -36,6 +37,15 @@ _PAIRS = 500
 _KEYS = 100
 
 
+class Cold(Unavailable):
+    """The shard is not this Redis's own, or another writer overtook: nothing was written.
+
+    Shape: nothing is served from a cold shard, and its rebuild locks the companies before it reads them; so
+    what was committed before this was raised is in force for whoever is served later. The notes stay all the
+    same.
+    """
+
+
 class HotCompany(Struct, frozen=True, kw_only=True):
     """A writer's turn.
 
@@ -53,43 +63,43 @@ class HotCompany(Struct, frozen=True, kw_only=True):
 
     async def set_version(self) -> None:
         """Make older plans stale."""
-        await self._run(SET_VERSION, (), (self.version,))
+        await self._run(SET_VERSION, (), args=(self.version,))
 
     async def set_generations(self, live: Mapping[int, int]) -> None:
         """Which list each generation is the live one of. Shape: list id 0 = not live."""
         for some in parts(live.items(), _PAIRS):
             flat = [part for generation, list_id in some for part in (generation, list_id or "")]
-            await self._run(SET_GENERATIONS, (), flat)
+            await self._run(SET_GENERATIONS, (), args=flat)
 
-    async def set_callers(self, bucket: int, fields: Mapping[str, str], buckets: int = 0) -> None:
+    async def set_callers(self, bucket: int, fields: Mapping[str, str], *, buckets: int = 0) -> None:
         """In which generations callers of one bucket stand. Shape: buckets 0 = the company's own count."""
         key = redis_keys.bucket(self.shard, self.company_id, buckets or self.list_buckets, bucket)
         for some in parts(fields.items(), _PAIRS):
-            await self._run(SET_CALLERS, (key,), [part for pair in some for part in pair])
+            await self._run(SET_CALLERS, (key,), args=[part for pair in some for part in pair])
 
     async def clear_buckets(self, buckets: int) -> None:
         """Empty all buckets of a bucket count."""
         keys = (redis_keys.bucket(self.shard, self.company_id, buckets, number) for number in range(buckets))
-        await some_at_once(self._run(CLEAR_BUCKETS, some, ()) for some in parts(keys, _KEYS))
+        await some_at_once(self._run(CLEAR_BUCKETS, some, args=()) for some in parts(keys, _KEYS))
 
     async def set_fills(self, mirror: Mapping[str, str]) -> None:
         """The mirror of cap places by subject, where it is newer."""
         for some in parts(mirror.items(), _PAIRS):
             flat = [part for pair in some for part in pair]
-            await self._run(SET_FILLS, (redis_keys.fills(self.shard),), flat)
+            await self._run(SET_FILLS, (redis_keys.fills(self.shard),), args=flat)
 
-    async def set_tags(self, caller: str, texts: Mapping[int, str], ttl_ms: int) -> None:
+    async def set_tags(self, caller: str, texts: Mapping[int, str], *, ttl_ms: int) -> None:
         """The stored tags of one caller by publisher."""
         key = redis_keys.caller(self.shard, self.company_id, caller)
         flat = [str(part) for pair in texts.items() for part in pair]
-        await self._run(SET_TAGS, (key,), (ttl_ms, *flat))
+        await self._run(SET_TAGS, (key,), args=(ttl_ms, *flat))
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> None:
+    async def _run(self, script: Script, keys: Sequence[str], *, args: Sequence[str | int]) -> None:
         head = redis_keys.head(self.shard)
         whole = (self.run_id, self.rebuild, self.company_id, self.turn, *args)
         reply = await self.redis.script(script, self.shard, (head, *keys), whole)
         if reply[0] != b"ok":
-            raise Unavailable("redis")
+            raise Cold("redis")
 
 
 LOCK_COMPANY = """
@@ -99,7 +109,7 @@ SELECT id, shard, config_version, list_buckets FROM companies WHERE id = $1 FOR 
 NEXT_TURN = "SELECT nextval(pg_get_serial_sequence('hot_sync', 'id'))"
 
 
-async def take_turn(connection: Connection, redis: Redis, company_id: int) -> HotCompany | None:
+async def take_turn(connection: Connection, redis: Redis, *, company_id: int) -> HotCompany | None:
     """Lock the company's row until the transaction ends; None when there is none such.
 
     Shape: turns grow in the order of the locks. The lock excludes other writers, not who merely refers to the

@@ -62,7 +62,7 @@ async def apply(postgres: Postgres, redis: Redis, company_id: int) -> int:
     """
     settled = 0
     while True:
-        some = await _apply_some(postgres, redis, company_id)
+        some = await _apply_some(postgres, redis, company_id=company_id)
         settled += some
         if some < _AT_A_TIME:
             return settled
@@ -74,38 +74,40 @@ RETURNING kind, subject
 """
 
 
-async def _apply_some(postgres: Postgres, redis: Redis, company_id: int) -> int:
+async def _apply_some(postgres: Postgres, redis: Redis, *, company_id: int) -> int:
     async with postgres.transaction() as connection:
-        hot = await take_turn(connection, redis, company_id)
+        hot = await take_turn(connection, redis, company_id=company_id)
         if hot is None:
             return 0
         rows = await connection.fetch(TAKE_NOTES, company_id, _AT_A_TIME)
         owed: dict[str, list[str]] = {}
         for kind, subject in sorted({(row["kind"], row["subject"]) for row in rows}):
             owed.setdefault(kind, []).append(subject)
-        await _write(connection, hot, owed)
+        await _write(connection, hot, owed=owed)
     return len(rows)
 
 
-async def _write(connection: Connection, hot: HotCompany, owed: dict[str, list[str]]) -> None:
+async def _write(connection: Connection, hot: HotCompany, *, owed: dict[str, list[str]]) -> None:
     """The version comes last: who loads a plan for it then finds its lists in place."""
-    await _write_lists(connection, hot, owed.get(LIST, ()))
+    await _write_lists(connection, hot, subjects=owed.get(LIST, ()))
     if LIST_NUMBER in owed:
-        await sync_numbers(connection, hot, owed[LIST_NUMBER])
+        await sync_numbers(connection, hot, numbers=owed[LIST_NUMBER])
     if FILLS in owed:
-        await _write_fills(connection, hot, owed[FILLS])
+        await _write_fills(connection, hot, subjects=owed[FILLS])
     for caller in owed.get(TAGS, ()):
-        await _write_tags(connection, hot, caller)
+        await _write_tags(connection, hot, caller=caller)
     if VERSION in owed:
         await hot.set_version()
 
 
-async def _write_lists(connection: Connection, hot: HotCompany, subjects: Sequence[str]) -> None:
+async def _write_lists(connection: Connection, hot: HotCompany, *, subjects: Sequence[str]) -> None:
     for subject in subjects:
         if subject.endswith(WITH_NUMBERS):
-            await sync_numbers_of(connection, hot, int(subject.removesuffix(WITH_NUMBERS)))
+            await sync_numbers_of(connection, hot, generation_id=int(subject.removesuffix(WITH_NUMBERS)))
     if subjects:
-        await sync_generations(connection, hot, [int(each.removesuffix(WITH_NUMBERS)) for each in subjects])
+        await sync_generations(
+            connection, hot, generations=[int(each.removesuffix(WITH_NUMBERS)) for each in subjects]
+        )
 
 
 LOAD_FILLS = """
@@ -114,11 +116,14 @@ FROM cap_fills WHERE company_id = $1 AND subject = ANY($2::text[])
 """
 
 
-async def _write_fills(connection: Connection, hot: HotCompany, subjects: Sequence[str]) -> None:
+async def _write_fills(connection: Connection, hot: HotCompany, *, subjects: Sequence[str]) -> None:
     mirror = {}
     for row in await connection.fetch(LOAD_FILLS, hot.company_id, subjects):
         fields = dict(row)
-        mirror[fields.pop("subject")] = mirror_text(Fill(**fields))
+        subject = fields.pop(
+            "subject"
+        )  # first: the right side of an assignment is worked out before the left
+        mirror[subject] = mirror_text(Fill(**fields))
     await hot.set_fills(mirror)
 
 
@@ -129,7 +134,7 @@ FROM stored_tags WHERE company_id = $1 AND caller = $2 AND expires_at > now()
 """
 
 
-async def _write_tags(connection: Connection, hot: HotCompany, caller: str) -> None:
+async def _write_tags(connection: Connection, hot: HotCompany, *, caller: str) -> None:
     rows = await connection.fetch(LOAD_TAGS, hot.company_id, caller)
     texts = {row["publisher_id"]: f"{row['rev']}|{row['expires_ms']}|{row['tags']}" for row in rows}
-    await hot.set_tags(caller, texts, max((row["left_ms"] for row in rows), default=0))
+    await hot.set_tags(caller, texts, ttl_ms=max((row["left_ms"] for row in rows), default=0))

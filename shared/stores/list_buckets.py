@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from msgspec.structs import replace
 
 from shared.domain.lists import bucket_of
-from shared.errors import Unavailable
 from shared.stores import redis_keys
-from shared.stores.hot_company import HotCompany, parts, some_at_once, take_turn
+from shared.stores.hot_company import Cold, HotCompany, parts, some_at_once, take_turn
 from shared.stores.postgres import Connection
 from shared.stores.redis import Redis
 
 _CHUNK = 2_000
 
 
-async def sync_generations(connection: Connection, hot: HotCompany, generations: Sequence[int]) -> None:
+async def sync_generations(connection: Connection, hot: HotCompany, *, generations: Sequence[int]) -> None:
     """Whether these generations are live. Cost: a query and a script."""
     live = dict.fromkeys(generations, 0)
     for row in await connection.fetch(LOAD_LIVE_OF, hot.company_id, generations):
@@ -32,14 +31,14 @@ SELECT generation_id, id FROM caller_lists WHERE company_id = $1 AND generation_
 """
 
 
-async def sync_numbers(connection: Connection, hot: HotCompany, numbers: Iterable[str]) -> None:
+async def sync_numbers(connection: Connection, hot: HotCompany, *, numbers: Iterable[str]) -> None:
     """In which generations these callers stand. Cost: a query and some scripts for each 2,000."""
     for some in parts(numbers, _CHUNK):
         found = {
             row["number"]: row["generations"]
             for row in await connection.fetch(LOAD_GENERATIONS, hot.company_id, some)
         }
-        await _write(hot, {number: found.get(number, "") for number in some}, hot.list_buckets)
+        await _write(hot, {number: found.get(number, "") for number in some}, buckets=hot.list_buckets)
 
 
 LOAD_GENERATIONS = """
@@ -50,11 +49,11 @@ GROUP BY number
 """
 
 
-async def sync_numbers_of(connection: Connection, hot: HotCompany, generation_id: int) -> None:
+async def sync_numbers_of(connection: Connection, hot: HotCompany, *, generation_id: int) -> None:
     """In which generations all callers of one generation stand. Cost: by its size, with flat memory."""
     after = ""
-    while numbers := await _next_numbers(connection, generation_id, after):
-        await sync_numbers(connection, hot, numbers)
+    while numbers := await _next_numbers(connection, generation_id, after=after):
+        await sync_numbers(connection, hot, numbers=numbers)
         after = numbers[-1]
 
 
@@ -63,28 +62,28 @@ SELECT number FROM caller_list_numbers WHERE generation_id = $1 AND number > $2 
 """
 
 
-async def _next_numbers(connection: Connection, generation_id: int, after: str) -> list[str]:
+async def _next_numbers(connection: Connection, generation_id: int, *, after: str) -> list[str]:
     rows = await connection.fetch(LOAD_NUMBERS_OF, generation_id, after, _CHUNK)
     return [row["number"] for row in rows]
 
 
-async def rewrite_company_lists(connection: Connection, redis: Redis, company_id: int) -> None:
+async def rewrite_company_lists(connection: Connection, redis: Redis, *, company_id: int) -> None:
     """All lists of a company, from nothing, in a shard that serves or is being rebuilt.
 
     Shape: the company's row stays locked until the transaction ends. Errors: Unavailable. Cost: by the lists'
     sizes.
     """
-    hot = await take_turn(connection, redis, company_id)
+    hot = await take_turn(connection, redis, company_id=company_id)
     if hot is None:
         return
-    await write_whole(connection, await _in_rebuild(hot), hot.list_buckets)
+    await write_whole(connection, await _in_rebuild(hot), buckets=hot.list_buckets)
 
 
-async def write_whole(connection: Connection, hot: HotCompany, buckets: int) -> None:
+async def write_whole(connection: Connection, hot: HotCompany, *, buckets: int) -> None:
     """Every caller of every list into so many buckets, emptied before, and which generations are live."""
     await hot.clear_buckets(buckets)
     async for some in _all_callers(connection, hot.company_id):
-        await _write(hot, some, buckets)
+        await _write(hot, some, buckets=buckets)
     rows = await connection.fetch(LOAD_LIVE, hot.company_id)
     await hot.set_generations({row["generation_id"]: row["id"] for row in rows})
 
@@ -105,12 +104,14 @@ async def _all_callers(connection: Connection, company_id: int) -> AsyncIterator
         after = rows[-1]["number"]
 
 
-async def _write(hot: HotCompany, generations: dict[str, str], buckets: int) -> None:
+async def _write(hot: HotCompany, generations: dict[str, str], *, buckets: int) -> None:
     by_bucket: dict[int, dict[str, str]] = {}
     for number, text in generations.items():
         bucket, field = bucket_of(number, buckets)
         by_bucket.setdefault(bucket, {})[field] = text
-    await some_at_once(hot.set_callers(bucket, fields, buckets) for bucket, fields in by_bucket.items())
+    await some_at_once(
+        hot.set_callers(bucket, fields, buckets=buckets) for bucket, fields in by_bucket.items()
+    )
 
 
 async def _in_rebuild(hot: HotCompany) -> HotCompany:
@@ -119,5 +120,5 @@ async def _in_rebuild(hot: HotCompany) -> HotCompany:
     if epoch is not None:
         return hot
     if token is None:
-        raise Unavailable("redis")
+        raise Cold("redis")
     return replace(hot, rebuild=token.decode())

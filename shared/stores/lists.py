@@ -13,13 +13,13 @@ from msgspec import Struct
 from shared.domain.keys import Level
 from shared.domain.lists import Effect, effect_of
 from shared.stores import hot_sync
-from shared.stores.config import Change, bump, lock_company, routing_to
+from shared.stores.config import Change, bump, routing_to
 from shared.stores.hot_company import take_turn
 from shared.stores.list_buckets import rewrite_company_lists, write_whole
 from shared.stores.postgres import Connection, Postgres
 from shared.stores.redis import Redis
 
-__all__ = ["CallerList", "add_numbers", "create_list", "delete_list", "rewrite_company_lists"]
+__all__ = ["CallerList", "add_numbers", "create_list", "delete_list", "find_list", "rewrite_company_lists"]
 
 _FULL = 60  # callers a bucket on average: then hardly one in a million has 100
 _FRESH = 30
@@ -46,7 +46,7 @@ FROM caller_lists WHERE company_id = $1 AND level = $2 AND entity_id = $3 AND na
 
 
 async def find_list(
-    connection: Connection, company_id: int, level: Level, *, entity_id: int, name: str
+    connection: Connection, company_id: int, *, level: Level, entity_id: int, name: str
 ) -> CallerList | None:
     """One list by its name, None when there is none such."""
     row = await connection.fetchrow(FIND_LIST, company_id, level, entity_id, name)
@@ -94,7 +94,7 @@ async def create_list(
 SET_EXPIRY = "UPDATE caller_lists SET expires_after_seconds = $2, updated_at = now() WHERE id = $1"
 
 
-async def set_expiry(connection: Connection, list_id: int, expires_after_seconds: int | None) -> None:
+async def set_expiry(connection: Connection, list_id: int, *, expires_after_seconds: int | None) -> None:
     """How long numbers that are added from now on stay."""
     await connection.execute(SET_EXPIRY, list_id, expires_after_seconds)
 
@@ -109,14 +109,14 @@ RETURNING number
 
 
 async def add_numbers(
-    connection: Connection, to: CallerList, numbers: Sequence[str], *, key_id: int | None = None
+    connection: Connection, to: CallerList, *, numbers: Sequence[str], key_id: int | None = None
 ) -> list[str]:
     """Put numbers on a list; those that were not on it. Shape: E.164, each once; one that had expired counts as new."""
     rows = await connection.fetch(
         INSERT_NUMBERS, to.company_id, to.generation_id, numbers, to.expires_after_seconds, key_id
     )
     added = [row["number"] for row in rows]
-    await _note_numbers(connection, to, added)
+    await _note_numbers(connection, to, numbers=added)
     return added
 
 
@@ -125,7 +125,7 @@ DELETE FROM caller_list_numbers WHERE generation_id = $1 AND number = ANY($2::te
 """
 
 
-async def remove_numbers(connection: Connection, of: CallerList, numbers: Sequence[str]) -> list[str]:
+async def remove_numbers(connection: Connection, of: CallerList, *, numbers: Sequence[str]) -> list[str]:
     """Take numbers off a list; those that were on it."""
     rows = await connection.fetch(DELETE_NUMBERS, of.generation_id, numbers)
     removed = [row["number"] for row in rows]
@@ -134,7 +134,7 @@ async def remove_numbers(connection: Connection, of: CallerList, numbers: Sequen
 
 
 async def replace_numbers(
-    connection: Connection, of: CallerList, numbers: Iterable[str], *, key_id: int | None = None
+    connection: Connection, of: CallerList, *, numbers: Iterable[str], key_id: int | None = None
 ) -> int:
     """Swap a list's numbers for others, in a new generation that goes live whole; its id.
 
@@ -164,7 +164,7 @@ DELETE FROM caller_list_generations g WHERE g.id = $1
 """
 
 
-async def drop_some(connection: Connection, company_id: int, generation_id: int) -> bool:
+async def drop_some(connection: Connection, company_id: int, *, generation_id: int) -> bool:
     """Forget 2,000 numbers of a dead generation, at last the generation; whether any were left."""
     rows = await connection.fetch(DROP_NUMBERS, generation_id, _CHUNK)
     await hot_sync.note(connection, company_id, hot_sync.LIST_NUMBER, *(row["number"] for row in rows))
@@ -195,32 +195,33 @@ async def changes_of(connection: Connection, changed: CallerList) -> frozenset[C
         return frozenset()
     if changed.level is Level.BUYER:
         return await routing_to(connection, [changed.entity_id])
-    scope = "company" if changed.level is Level.COMPANY else "campaign"
-    return frozenset({Change(scope=scope, entity_id=changed.entity_id)})
+    if changed.level is Level.CAMPAIGN:
+        return frozenset({Change(scope="campaign", entity_id=changed.entity_id)})
+    return frozenset({Change(scope="company", entity_id=changed.company_id)})
 
 
 COUNT_NUMBERS = "SELECT count(*) FROM caller_list_numbers WHERE company_id = $1"
 SET_BUCKETS = "UPDATE companies SET list_buckets = $2 WHERE id = $1"
 
 
-async def widen_buckets(postgres: Postgres, redis: Redis, company_id: int) -> bool:
+async def widen_buckets(postgres: Postgres, redis: Redis, *, company_id: int) -> bool:
     """Make more buckets when they are getting full; whether that was done.
 
     The new ones are whole before any plan can read them; the old ones go when Redis says that the plans which
     read them are stale. Errors: Unavailable; nothing is changed then, or old buckets stay unread.
     """
     async with postgres.transaction() as connection:
-        hot = await take_turn(connection, redis, company_id)
+        hot = await take_turn(connection, redis, company_id=company_id)
         if hot is None or not (
             buckets := buckets_for(await connection.fetchval(COUNT_NUMBERS, company_id), hot.list_buckets)
         ):
             return False
-        await write_whole(connection, hot, buckets)
+        await write_whole(connection, hot, buckets=buckets)
         await connection.execute(SET_BUCKETS, company_id, buckets)
-        await bump(connection, company_id, [Change(scope="company", entity_id=company_id)])
+        await bump(connection, company_id, changes=[Change(scope="company", entity_id=company_id)])
     await hot_sync.apply(postgres, redis, company_id)
     async with postgres.transaction() as connection:
-        later = await take_turn(connection, redis, company_id)
+        later = await take_turn(connection, redis, company_id=company_id)
         if later is not None and later.list_buckets != hot.list_buckets:
             await later.clear_buckets(hot.list_buckets)
     return True
@@ -236,7 +237,7 @@ def buckets_for(numbers: int, buckets: int) -> int:
     return wanted
 
 
-async def _note_numbers(connection: Connection, of: CallerList, numbers: Sequence[str]) -> None:
+async def _note_numbers(connection: Connection, of: CallerList, *, numbers: Sequence[str]) -> None:
     if len(numbers) > _FEW:
         subject = f"{of.generation_id}{hot_sync.WITH_NUMBERS}"
         await hot_sync.note(connection, of.company_id, hot_sync.LIST, subject)

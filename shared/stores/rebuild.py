@@ -17,7 +17,6 @@ import secrets
 from collections.abc import Sequence
 
 from shared.clock import Clock
-from shared.logs import get_logger
 from shared.metrics import SHARDS_REBUILT
 from shared.stores import redis_keys
 from shared.stores.drain import Drain
@@ -28,7 +27,6 @@ from shared.stores.rebuild_truth import Truth, load_truth
 from shared.stores.rebuild_writes import ShardWriter
 from shared.stores.redis import SHARDS, Redis
 
-_LOG = get_logger()
 _TOGETHER = 16  # shards a transaction
 _BATCH = 2_000
 
@@ -87,10 +85,6 @@ class Rebuild:
             await rewrite_company_lists(connection, self._redis, company_id)
         await writer.finish()
         SHARDS_REBUILT.add()
-        if truth.versions:
-            _LOG.info(
-                "shard_rebuilt", shard=shard, companies=len(truth.versions), reservations=len(truth.live)
-            )
         return True
 
 

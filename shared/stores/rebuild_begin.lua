@@ -4,6 +4,6 @@
 -- Returns {ok} {gone} (another server answers: nothing was touched) {warm} (somebody else was quicker)
 if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[1] then return {'gone'} end
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then return {'warm'} end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[1], 'rebuild', ARGV[2])
 return {'ok'}

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from shared.domain.caps import Fill, mirror_text
 from shared.domain.ping_log import PingRow
-from shared.stores.pings import load_leases, load_live, moment
+from shared.stores.ping_rows import moment
+from shared.stores.pings import load_leases, load_live
 from shared.stores.postgres import Connection
 
 LEASE_AFTER_MS = 30_000  # a number stays leased so long after its reservation ran out

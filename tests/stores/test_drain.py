@@ -177,7 +177,9 @@ def _broken() -> Sequence[Fields]:
         (*money[:5], money[5].replace(b"25.00", b"9e999"), *money[6:]),  # type: ignore[arg-type]
         (*money[:5], money[5].replace(b"25.00", b"xxxxx"), *money[6:]),  # type: ignore[arg-type]
         reserved(event(), expires_ms=1 << 62),
+        repeat(event(), new_uuid(1 << 47), expires_ms=EXPIRES),
         confirmation("not-a-uuid", NOW_MS),
+        confirmation(new_uuid(1 << 47), NOW_MS),
         confirmation(new_uuid(), 1 << 62),
         ("c", "garbage"),
     ]

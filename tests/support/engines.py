@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -73,12 +73,14 @@ class Engine:
     def pause(self) -> None:
         """It hangs: connections stay, nothing answers."""
         for process in self._family():
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def resume(self) -> None:
         """It goes on where it hung."""
         for process in self._family():
-            process.resume()
+            with suppress(psutil.NoSuchProcess):  # a backend may end between the look and the signal
+                process.resume()
 
     def _family(self) -> list[psutil.Process]:
         if not self._server.process.is_running():

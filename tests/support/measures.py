@@ -16,7 +16,7 @@ from msgspec import Struct
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("shared", "services", "deploy", "ringpost", "loadtests")
 _PURE_ROOMS = {"rules", "wire", "buyer_wire"}
-_ROOM_DEPTH = {"services": 3, "shared": 2, "deploy": 2, "ringpost": 2, "loadtests": 1}
+_ROOM_DEPTH = {"services": 3, "shared": 2, "deploy": 2, "ringpost": 1, "loadtests": 1}
 _SERVER_ROOM = ("http_", "ops", "pulse", "server", "service_run", "sockets")
 
 

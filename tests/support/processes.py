@@ -53,6 +53,10 @@ class ServiceProcess:
     def start(self) -> None:
         """Start it and wait for /readyz."""
         self.spawn()
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Wait for /readyz; fails at once when it ends instead."""
         wait_until(self.is_ready, within_s=_READY_WITHIN_S, what=f"{self.name} is ready", unless=self.ended)
 
     def spawn(self) -> None:

@@ -6,6 +6,7 @@ Owns their format on the tests' side: a change there must break here.
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ TRACE = f"{write_candidate(12, 3, '25.00')} {write_candidate(13, 0, '9.5')}\n" +
     14, 0, "", "buyers_closed"
 )
 _chance = count(1)
+_last_ms: WeakKeyDictionary[Redis, dict[int, int]] = WeakKeyDictionary()
 
 
 def new_uuid(at_ms: int = NOW_MS, shard: int = 5) -> str:
@@ -89,8 +91,10 @@ def _fields(ping: PingEvent, result: str, winner: Winner | None, trace: str | No
 
 
 async def append(redis: Redis, shard: int, entries: Sequence[Fields], *, at_ms: int = NOW_MS) -> list[str]:
-    """Append entries in order, as of that moment, which never lies before the last entry's; their ids."""
+    """Append entries in order, as of that moment or of the last entry that we appended; their ids."""
     key = redis_keys.events(shard)
+    last = _last_ms.setdefault(redis, {})
+    at_ms = last[shard] = max(at_ms, last.get(shard, 0))
     replies = await redis.commands(shard, [("XADD", key, f"{at_ms}-*", *fields) for fields in entries])
     return [reply.decode() for reply in replies]
 

@@ -19,10 +19,11 @@ async def eventually(condition: Callable[[], Awaitable[T]], *, within_s: float =
         if value:
             return value
         assert loop.time() < deadline, f"not within {within_s} s: {what}"
-        await _give_way()
+        await give_way()
 
 
-async def _give_way() -> None:
+async def give_way() -> None:
+    """Let others work for a moment."""
     waiter = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(0.01, waiter.set_result, None)
     await waiter

@@ -11,7 +11,7 @@ from services.rtb.rules.nouns import Ping, Refused
 from services.rtb.store import PingStore
 from services.rtb.store.replies import ClockOff, Stale
 from shared.clock import Clock
-from shared.domain.keys import Key, Kind, RtbSettings, authorize
+from shared.domain.keys import Key, Kind, Level, RtbSettings, authorize
 from shared.domain.plan import Publisher
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
@@ -85,23 +85,34 @@ class Desk:
     async def _scene(self, ping: Ping, key: Key, version: int) -> Scene | Refused:
         settings = key.settings
         assert isinstance(settings, RtbSettings)
-        company = await self._config.company(key.company_id)
-        if company is None:
-            return Refused(reason=Reason.KEY_UNKNOWN)
-        publisher = publisher_of(ping, key, settings, company)
-        campaign_id = campaign_of(ping, key, settings, company)
-        for refused in (publisher, caller_refusal(ping, settings), campaign_id):
-            if isinstance(refused, Refused):
-                return refused
-        assert isinstance(publisher, Publisher)
-        assert isinstance(campaign_id, int)
-        campaign = await self._config.plan(key.company_id, campaign_id)
-        if campaign is None:
-            return Refused(reason=Reason.CAMPAIGN_UNKNOWN)
-        refused = number_refusal(ping, settings, campaign.plan)
+        campaign = await self._campaign(ping, key, settings)
+        if isinstance(campaign, Refused):
+            return campaign
+        publisher = publisher_of(ping, key, settings, campaign.plan.company)
+        if isinstance(publisher, Refused):
+            return publisher
+        refused = caller_refusal(ping, settings) or number_refusal(ping, settings, campaign.plan)
         return refused or Scene(
             key=key, settings=settings, publisher=publisher, campaign=campaign, version=version
         )
+
+    async def _campaign(
+        self, ping: Ping, key: Key, settings: RtbSettings
+    ) -> CompiledPlan[Evaluation] | Refused:
+        """The plan that is pinged: a campaign's key names it, a publisher's key looks it up."""
+        campaign_id = await self._campaign_id(ping, key, settings)
+        if isinstance(campaign_id, Refused):
+            return campaign_id
+        campaign = await self._config.plan(key.company_id, campaign_id)
+        return campaign or Refused(reason=Reason.CAMPAIGN_UNKNOWN)
+
+    async def _campaign_id(self, ping: Ping, key: Key, settings: RtbSettings) -> int | Refused:
+        if key.level is Level.CAMPAIGN:
+            return key.entity_id
+        company = await self._config.company(key.company_id)
+        if company is None:
+            return Refused(reason=Reason.KEY_UNKNOWN)
+        return campaign_of(ping, key, settings, company)
 
     async def refusal(self, refused: Refused, key: Key, version: int) -> Refused | Again:
         """A refusal decided from memory, once no newer config is known. Cost: one round trip."""

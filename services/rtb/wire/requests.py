@@ -7,9 +7,10 @@ as the key decides whether it matters.
 from services.rtb.rules.nouns import Confirm, Ping, Refused
 from shared.domain import uuid7
 from shared.domain.http import HttpRequest
-from shared.domain.parameters import Parameters, Unreadable, is_placeholder, read_key, read_parameters
+from shared.domain.parameters import Parameters, Unreadable, read_parameters
 from shared.domain.phone import read_e164
 from shared.domain.reasons import Reason
+from shared.domain.request_keys import is_placeholder, read_key
 
 _PUBLISHER = ("publisher_id", "source_id", "affiliate_id")
 _NO_TAGS = frozenset({"key", "caller_number", "inbound_number", "campaign_id", *_PUBLISHER})

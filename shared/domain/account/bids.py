@@ -38,11 +38,11 @@ def _post(fields: Fields) -> Ask:
 
 def _ask(fields: Fields) -> Ask:
     return Ask(
-        url=fields.read("url", values.url, "", needed=True),
-        method=fields.choice("method", values.METHODS, "GET"),
+        url=fields.read("url", values.url, default="", needed=True),
+        method=fields.choice("method", values.METHODS, default="GET"),
         headers=fields.named_texts("headers", longest=2048),
         body=fields.text("body", longest=_LONGEST_BODY),
-        timeout_ms=fields.whole_or_none("timeout_ms", 50, 30_000),
+        timeout_ms=fields.whole_or_none("timeout_ms", 50, most=30_000),
         output_map=fields.named_texts("output_map"),
-        accept_when=fields.read("accept_when", values.rule, ""),
+        accept_when=fields.read("accept_when", values.rule, default=""),
     )

@@ -20,7 +20,7 @@ def _caller_list(fields: Fields) -> CallerList:
     if len(numbers) > MOST_SEEDS:
         fields.note("numbers", f"seeds at most {MOST_SEEDS} numbers: upload bigger lists")
     return CallerList(
-        name=fields.read("name", values.list_name, "", needed=True),
+        name=fields.read("name", values.list_name, default="", needed=True),
         numbers=tuple(dict.fromkeys(numbers)),
         expires_after_seconds=fields.whole_or_none("expires_after_seconds", 1),
     )

@@ -36,11 +36,11 @@ def read_campaign(fields: Fields) -> Campaign:
         name=fields.text("name"),
         routing=_routing(fields.inner("routing")),
         tags=fields.texts("tags", values.rule),
-        dedupe_seconds=fields.whole("dedupe_seconds", 0, 0),
+        dedupe_seconds=fields.whole("dedupe_seconds", 0, least=0),
         paused=fields.truth_or_none("paused"),
         allow_loss=fields.truth("allow_loss"),
         no_target_message=fields.text("no_target_message", longest=2000),
-        fallback_number=fields.read("fallback_number", values.destination, None),
+        fallback_number=fields.read("fallback_number", values.destination, default=None),
         sub_id=fields.text("sub_id"),
         default_payout=fields.money("default_payout"),
         default_revenue=fields.money("default_revenue"),
@@ -54,7 +54,7 @@ def read_campaign(fields: Fields) -> Campaign:
 
 def _routing(fields: Fields) -> Routing:
     routing = Routing(
-        mode=fields.choice("mode", MODES, "priority_weight"),
+        mode=fields.choice("mode", MODES, default="priority_weight"),
         buyers=fields.each("buyers", _row),
         groups=fields.texts("groups"),
     )
@@ -66,13 +66,13 @@ def _row(fields: Fields) -> Row:
     return Row(
         tid=fields.text("tid", longest=_ID, needed=True),
         priority=fields.whole_or_none("priority", -(2**31)),
-        weight=fields.whole_or_none("weight", 1, _MOST_WEIGHT),
+        weight=fields.whole_or_none("weight", 1, most=_MOST_WEIGHT),
     )
 
 
 def _number(fields: Fields) -> Number:
     return Number(
-        number=fields.read("number", values.number, "", needed=True),
+        number=fields.read("number", values.number, default="", needed=True),
         publisher=fields.text("publisher", longest=_ID) or None,
         rtb_pool=fields.truth("rtb_pool"),
         tags=fields.named_texts("tags"),
@@ -83,11 +83,11 @@ def _criterion(fields: Fields) -> Criterion:
     kind = fields.choice("kind", KINDS)
     return Criterion(
         name=fields.text("name", longest=_ID, needed=True),
-        side=fields.choice("side", SIDES, "both"),
+        side=fields.choice("side", SIDES, default="both"),
         kind=kind,
         tags=fields.texts("tags", values.rule),
         eval_order=fields.whole("eval_order", 1),
-        dedupe_seconds=fields.whole("dedupe_seconds", 0, 0),
+        dedupe_seconds=fields.whole("dedupe_seconds", 0, least=0),
         conversions=_conversions(fields, kind),
     )
 
@@ -107,7 +107,7 @@ def _conversion(fields: Fields, kind: str) -> Conversion:
         fields.note("seconds", "is needed in an entry of a timer")
     modifier = fields.text("payout_modifier") if fields.has("payout_modifier") else None
     if modifier is not None:
-        modifier = fields.read("payout_modifier", _modifier, None)
+        modifier = fields.read("payout_modifier", _modifier, default=None)
     if modifier is not None and fields.has("payout"):
         fields.note("payout_modifier", "stands beside a payout: there is one of both")
     return Conversion(
@@ -128,11 +128,11 @@ def _webhook(fields: Fields) -> Webhook:
     return Webhook(
         name=fields.text("name", longest=_ID, needed=True),
         trigger=fields.choice("trigger", TRIGGERS),
-        url=fields.read("url", values.url, "", needed=True),
-        method=fields.choice("method", values.METHODS, "POST"),
+        url=fields.read("url", values.url, default="", needed=True),
+        method=fields.choice("method", values.METHODS, default="POST"),
         headers=fields.named_texts("headers", longest=2048),
         body=fields.text("body", longest=_LONGEST_BODY),
         tags=fields.texts("tags", values.rule),
         fire_order=fields.whole("fire_order", 1),
-        dedupe_seconds=fields.whole("dedupe_seconds", 0, 0),
+        dedupe_seconds=fields.whole("dedupe_seconds", 0, least=0),
     )

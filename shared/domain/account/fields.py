@@ -36,7 +36,7 @@ class Doubled(dict[str, object]):
 class Fields:
     """One mapping. A bad value is noted and read as its default."""
 
-    def __init__(self, value: object, path: str, problems: list[Problem]) -> None:
+    def __init__(self, value: object, path: str, *, problems: list[Problem]) -> None:
         self.path = path
         self._problems = problems
         self._asked: list[str] = []
@@ -93,12 +93,12 @@ class Fields:
             return default
         return text
 
-    def whole(self, name: str, default: int, least: int = -_LARGEST, most: int = _LARGEST) -> int:
+    def whole(self, name: str, default: int, *, least: int = -_LARGEST, most: int = _LARGEST) -> int:
         """A whole number in a range."""
-        found = self.whole_or_none(name, least, most)
+        found = self.whole_or_none(name, least, most=most)
         return default if found is None else found
 
-    def whole_or_none(self, name: str, least: int = 0, most: int = _LARGEST) -> int | None:
+    def whole_or_none(self, name: str, least: int = 0, *, most: int = _LARGEST) -> int | None:
         """The same, None when it is not given."""
         value = self.raw(name)
         if value is None:
@@ -123,7 +123,7 @@ class Fields:
         self.note(name, "is true or false")
         return None
 
-    def choice(self, name: str, choices: Iterable[str], default: str = "") -> str:
+    def choice(self, name: str, choices: Iterable[str], *, default: str = "") -> str:
         """One of some words; needed when there is no default."""
         words = tuple(choices)
         text = self.text(name, default, needed=not default)
@@ -139,24 +139,24 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, (str, int, Decimal)):
-            return self._tried(name, read_amount, value, None)
+            return self._tried(name, read_amount, value=value, default=None)
         self.note(name, "is an amount: write it as in 12.50")
         return None
 
-    def read(self, name: str, reader: Callable[[str], T], default: D, *, needed: bool = False) -> T | D:
+    def read(self, name: str, reader: Callable[[str], T], *, default: D, needed: bool = False) -> T | D:
         """A text that means something: what the reader makes of it. Errors of the reader are ValueErrors."""
         text = self.text(name, longest=32_768, needed=needed)
-        return self._tried(name, reader, text, default) if text else default
+        return self._tried(name, reader, value=text, default=default) if text else default
 
     def inner(self, name: str) -> "Fields":
         """A mapping inside; an empty one when it is not given. Its reader closes it."""
-        return Fields(self.raw(name), self.where(name), self._problems)
+        return Fields(self.raw(name), self.where(name), problems=self._problems)
 
     def each(self, name: str, read: Callable[["Fields"], T]) -> tuple[T, ...]:
         """A list of mappings, each read whole."""
         found = []
         for place, value in enumerate(self._listed(name)):
-            fields = Fields({} if value is None else value, f"{self.where(name)}[{place}]", self._problems)
+            fields = Fields({} if value is None else value, f"{self.where(name)}[{place}]", problems=self._problems)
             found.append(read(fields))
             fields.close()
         return tuple(found)
@@ -170,7 +170,7 @@ class Fields:
                 self.note(slot, "is a text: put it in quotes")
                 found.append("")
             else:
-                found.append(self._tried(slot, reader, str(value), ""))
+                found.append(self._tried(slot, reader, value=str(value), default=""))
         return tuple(found)
 
     def named_texts(self, name: str, *, longest: int = 512, most: int = 100) -> dict[str, str]:
@@ -189,7 +189,7 @@ class Fields:
             self.note(name, "is a list")
         return ()
 
-    def _tried(self, name: str, reader: Callable[[Any], T], value: object, default: D) -> T | D:
+    def _tried(self, name: str, reader: Callable[[Any], T], *, value: object, default: D) -> T | D:
         try:
             return reader(value)
         except ValueError as mistake:

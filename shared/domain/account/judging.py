@@ -26,7 +26,7 @@ def check_standing(account: Account, standing: Standing) -> Iterator[Problem]:
         if not key.name or key_name(key) in standing.key_ids:
             continue
         imported = key.token is not None
-        refusal = creatable(key.kind, key.level, account.company.features, imported=imported)
+        refusal = creatable(key.kind, key.level, features=account.company.features, imported=imported)
         if refusal is not None:
             yield Problem(path=f"postback_keys[{place}].on", text=refusal)
         reuses = getattr(key.settings, "reuse_tags_on_repeat_calls", False)

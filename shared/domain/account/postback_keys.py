@@ -37,8 +37,8 @@ def read_postback_key(fields: Fields) -> PostbackKey:
         level=level,
         entity=entity,
         settings=_settings(fields, kind),
-        token=fields.read("token", values.token, None),
-        secret=fields.read("secret", values.secret, None) if _has_secret(kind) else None,
+        token=fields.read("token", values.token, default=None),
+        secret=fields.read("secret", values.secret, default=None) if _has_secret(kind) else None,
         paused=fields.truth_or_none("paused"),
         **named,
     )
@@ -65,17 +65,17 @@ def _entity(fields: Fields, kind: Kind) -> tuple[Level, str]:
 
 def _settings(fields: Fields, kind: Kind) -> KeySettings:
     hints = _hints(kind)
-    given = {name: _setting(fields, name, hint) for name, hint in hints.items() if name not in _BY_NAME}
+    given = {name: _setting(fields, name, hint=hint) for name, hint in hints.items() if name not in _BY_NAME}
     settings = SETTINGS_OF[kind](**{name: value for name, value in given.items() if value is not None})
     for name, fault in faults(settings).items():
         fields.note(name, fault)
     return settings
 
 
-def _setting(fields: Fields, name: str, hint: Any) -> Any:
+def _setting(fields: Fields, name: str, *, hint: Any) -> Any:
     """The value of one setting, None when it is not given or not of its type."""
     if get_origin(hint) is Literal:
-        return fields.choice(name, get_args(hint), get_args(hint)[0])
+        return fields.choice(name, get_args(hint), default=get_args(hint)[0])
     if get_origin(hint) is tuple:
         return fields.texts(name, str) if fields.has(name) else fields.raw(name)
     arms = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
@@ -86,7 +86,7 @@ def _setting(fields: Fields, name: str, hint: Any) -> Any:
     if int in arms:
         return fields.whole_or_none(name)
     if name == "inbound_number":
-        return fields.read(name, values.number, None)
+        return fields.read(name, values.number, default=None)
     return fields.text(name, longest=64) or None
 
 

@@ -31,7 +31,7 @@ BEHAVIORS = ("separately", "simultaneously")
 def read_account(tree: object) -> tuple[Account, list[Problem]]:
     """The account, and every mistake by itself. Shape: what could not be read stands in it as its default."""
     problems: list[Problem] = []
-    fields = Fields({} if tree is None else tree, "", problems)
+    fields = Fields({} if tree is None else tree, "", problems=problems)
     account = Account(
         company=_company(fields.inner("company")),
         publishers=fields.each("publishers", _publisher),
@@ -48,11 +48,11 @@ def read_account(tree: object) -> tuple[Account, list[Problem]]:
 def _company(fields: Fields) -> Company:
     company = Company(
         name=fields.text("name", needed=True),
-        time_zone=fields.read("time_zone", read_zone, "America/New_York"),
-        currency=fields.read("currency", values.currency, "USD"),
-        api_key=fields.read("api_key", values.token, None),
+        time_zone=fields.read("time_zone", read_zone, default="America/New_York"),
+        currency=fields.read("currency", values.currency, default="USD"),
+        api_key=fields.read("api_key", values.token, default=None),
         features=_features(fields.inner("features")),
-        shard=fields.whole_or_none("shard", 0, 63),
+        shard=fields.whole_or_none("shard", 0, most=63),
         caller_lists=read_caller_lists(fields),
     )
     fields.close()
@@ -84,13 +84,13 @@ def _buyer(fields: Fields) -> Buyer:
         tid=fields.text("tid", longest=_ID, needed=True),
         name=fields.text("name"),
         dba=fields.text("dba"),
-        number=fields.read("number", values.buyer_number, "", needed=True),
+        number=fields.read("number", values.buyer_number, default="", needed=True),
         priority=fields.whole("priority", 1),
-        weight=fields.whole("weight", 1, 1, _MOST_WEIGHT),
-        timeout_seconds=fields.whole("timeout_seconds", 30, 1, 600),
+        weight=fields.whole("weight", 1, least=1, most=_MOST_WEIGHT),
+        timeout_seconds=fields.whole("timeout_seconds", 30, least=1, most=600),
         send_digits=fields.text("send_digits"),
         paused=fields.truth_or_none("paused"),
-        time_zone=fields.read("time_zone", read_zone, None),
+        time_zone=fields.read("time_zone", read_zone, default=None),
         business_hours=tuple(block for block in fields.each("business_hours", _block) if block),
         caps=_caps(fields.inner("caps")),
         tags=fields.texts("tags", values.rule),
@@ -101,15 +101,15 @@ def _buyer(fields: Fields) -> Buyer:
 
 
 def _block(fields: Fields) -> Block | None:
-    day = fields.whole("day_of_week", -1, 0, 6)
+    day = fields.whole("day_of_week", -1, least=0, most=6)
     if not fields.has("day_of_week"):
         fields.note("day_of_week", "is needed")
     try:
         return Block(
             day_of_week=max(day, 0),
             work_day=fields.truth("work_day", default=True),
-            time_open=_hhmm(fields, "time_open", 0),
-            time_close=_hhmm(fields, "time_close", 2400),
+            time_open=_hhmm(fields, "time_open", default=0),
+            time_close=_hhmm(fields, "time_close", default=2400),
             inverted=fields.truth("inverted"),
         )
     except ValueError as mistake:
@@ -117,7 +117,7 @@ def _block(fields: Fields) -> Block | None:
         return None
 
 
-def _hhmm(fields: Fields, name: str, default: int) -> int:
+def _hhmm(fields: Fields, name: str, *, default: int) -> int:
     """HHMM as a number or a text: `0730` without quotes comes as a text, or it would be an octal number."""
     text = fields.text(name, str(default))
     if text.isascii() and text.isdigit() and len(text) <= 4:
@@ -142,10 +142,10 @@ def _group(fields: Fields) -> BuyerGroup:
     return BuyerGroup(
         name=fields.text("name", longest=_ID, needed=True),
         buyers=fields.texts("buyers"),
-        behavior=fields.choice("behavior", BEHAVIORS, "separately"),
+        behavior=fields.choice("behavior", BEHAVIORS, default="separately"),
         caps=_caps(fields.inner("caps")),
         priority=fields.whole("priority", 1),
-        weight=fields.whole("weight", 1, 1, _MOST_WEIGHT),
+        weight=fields.whole("weight", 1, least=1, most=_MOST_WEIGHT),
         paused=fields.truth_or_none("paused"),
     )
 
@@ -157,7 +157,7 @@ def _directory(fields: Fields) -> Directory:
             "entries",
             lambda entry: Entry(
                 name=entry.text("name", longest=_ID, needed=True),
-                number=entry.read("number", values.destination, "", needed=True),
+                number=entry.read("number", values.destination, default="", needed=True),
             ),
         ),
     )

@@ -20,7 +20,7 @@ Names = Mapping[Level, frozenset[str]]
 def check_references(account: Account, standing: Standing) -> list[Problem]:
     """Every name given twice and every id that names nothing. Shape: standing knows the internal ids."""
     names = names_of(account)
-    return [*_doubled(account), *_dangling(account, names), *_rules(account, names, standing)]
+    return [*_doubled(account), *_dangling(account, names), *_rules(account, names, standing=standing)]
 
 
 def names_of(account: Account) -> Names:
@@ -44,19 +44,21 @@ def listed(account: Account) -> Iterator[tuple[Level, str, str, tuple[CallerList
 
 
 def _doubled(account: Account) -> Iterator[Problem]:
-    yield from _twice("publishers", "afid", (each.afid for each in account.publishers))
-    yield from _twice("buyers", "tid", (each.tid for each in account.buyers))
-    yield from _twice("buyer_groups", "name", (each.name for each in account.buyer_groups))
-    yield from _twice("campaigns", "cid", (each.cid for each in account.campaigns))
+    yield from _twice("publishers", "afid", names=(each.afid for each in account.publishers))
+    yield from _twice("buyers", "tid", names=(each.tid for each in account.buyers))
+    yield from _twice("buyer_groups", "name", names=(each.name for each in account.buyer_groups))
+    yield from _twice("campaigns", "cid", names=(each.cid for each in account.campaigns))
     unnamed = ["" if each.cid else each.name for each in account.campaigns]
-    yield from _twice("campaigns", "name", unnamed)
-    yield from _twice("directories", "name", (each.name for each in account.directories))
+    yield from _twice("campaigns", "name", names=unnamed)
+    yield from _twice("directories", "name", names=(each.name for each in account.directories))
     for place, directory in enumerate(account.directories):
-        yield from _twice(f"directories[{place}].entries", "name", (each.name for each in directory.entries))
+        yield from _twice(
+            f"directories[{place}].entries", "name", names=(each.name for each in directory.entries)
+        )
     for place, group in enumerate(account.buyer_groups):
-        yield from _twice(f"buyer_groups[{place}].buyers", "", group.buyers)
+        yield from _twice(f"buyer_groups[{place}].buyers", "", names=group.buyers)
     for _, _, path, lists in listed(account):
-        yield from _twice(f"{path}.caller_lists", "name", (each.name for each in lists))
+        yield from _twice(f"{path}.caller_lists", "name", names=(each.name for each in lists))
     yield from _doubled_in_campaigns(account)
     yield from _doubled_keys(account.postback_keys)
 
@@ -66,10 +68,10 @@ def _doubled_in_campaigns(account: Account) -> Iterator[Problem]:
     for place, campaign in enumerate(account.campaigns):
         path = f"campaigns[{place}]"
         criteria = (each.name for each in campaign.conversion_criteria)
-        yield from _twice(f"{path}.conversion_criteria", "name", criteria)
-        yield from _twice(f"{path}.webhooks", "name", (each.name for each in campaign.webhooks))
-        yield from _twice(f"{path}.routing.buyers", "tid", (row.tid for row in campaign.routing.buyers))
-        yield from _twice(f"{path}.routing.groups", "", campaign.routing.groups)
+        yield from _twice(f"{path}.conversion_criteria", "name", names=criteria)
+        yield from _twice(f"{path}.webhooks", "name", names=(each.name for each in campaign.webhooks))
+        yield from _twice(f"{path}.routing.buyers", "tid", names=(row.tid for row in campaign.routing.buyers))
+        yield from _twice(f"{path}.routing.groups", "", names=campaign.routing.groups)
         for spot, number in enumerate(campaign.numbers):
             if number.number in seen:
                 yield Problem(path=f"{path}.numbers[{spot}].number", text="stands in the file twice")
@@ -90,7 +92,7 @@ def _doubled_keys(keys: tuple[PostbackKey, ...]) -> Iterator[Problem]:
         tokens.update({key.token} - {None})
 
 
-def _twice(path: str, field: str, names: Iterable[str]) -> Iterator[Problem]:
+def _twice(path: str, field: str, *, names: Iterable[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for place, name in enumerate(names):
         if name in seen:
@@ -102,24 +104,24 @@ def _twice(path: str, field: str, names: Iterable[str]) -> Iterator[Problem]:
 def _dangling(account: Account, names: Names) -> Iterator[Problem]:
     for place, group in enumerate(account.buyer_groups):
         for spot, tid in enumerate(group.buyers):
-            yield from _missing(f"buyer_groups[{place}].buyers[{spot}]", Level.BUYER, tid, names)
+            yield from _missing(f"buyer_groups[{place}].buyers[{spot}]", Level.BUYER, name=tid, names=names)
     for place, campaign in enumerate(account.campaigns):
         path = f"campaigns[{place}]"
         for spot, row in enumerate(campaign.routing.buyers):
-            yield from _missing(f"{path}.routing.buyers[{spot}].tid", Level.BUYER, row.tid, names)
+            yield from _missing(f"{path}.routing.buyers[{spot}].tid", Level.BUYER, name=row.tid, names=names)
         for spot, name in enumerate(campaign.routing.groups):
-            yield from _missing(f"{path}.routing.groups[{spot}]", Level.BUYER_GROUP, name, names)
+            yield from _missing(f"{path}.routing.groups[{spot}]", Level.BUYER_GROUP, name=name, names=names)
         for spot, number in enumerate(campaign.numbers):
             afid = number.publisher or ""
-            yield from _missing(f"{path}.numbers[{spot}].publisher", Level.PUBLISHER, afid, names)
+            yield from _missing(f"{path}.numbers[{spot}].publisher", Level.PUBLISHER, name=afid, names=names)
     for place, key in enumerate(account.postback_keys):
-        yield from _of_key(f"postback_keys[{place}]", key, account, names)
+        yield from _of_key(f"postback_keys[{place}]", key, account=account, names=names)
 
 
-def _of_key(path: str, key: PostbackKey, account: Account, names: Names) -> Iterator[Problem]:
-    yield from _missing(f"{path}.on.{key.level}", key.level, key.entity, names)
-    yield from _missing(f"{path}.publisher", Level.PUBLISHER, key.publisher, names)
-    yield from _missing(f"{path}.campaign", Level.CAMPAIGN, key.campaign, names)
+def _of_key(path: str, key: PostbackKey, *, account: Account, names: Names) -> Iterator[Problem]:
+    yield from _missing(f"{path}.on.{key.level}", key.level, name=key.entity, names=names)
+    yield from _missing(f"{path}.publisher", Level.PUBLISHER, name=key.publisher, names=names)
+    yield from _missing(f"{path}.campaign", Level.CAMPAIGN, name=key.campaign, names=names)
     if key.directory and key.directory not in {each.name for each in account.directories}:
         yield Problem(path=f"{path}.directory", text=f"names no directory: {key.directory}")
     if key.publisher and key.level is Level.PUBLISHER:
@@ -138,12 +140,12 @@ def _of_key(path: str, key: PostbackKey, account: Account, names: Names) -> Iter
         yield Problem(path=f"{path}.inbound_number", text="is no number of the campaign")
 
 
-def _missing(path: str, level: Level, name: str, names: Names) -> Iterator[Problem]:
+def _missing(path: str, level: Level, *, name: str, names: Names) -> Iterator[Problem]:
     if name and name not in names[level]:
         yield Problem(path=path, text=f"names no {level.replace('_', ' ')}: {name}")
 
 
-def _rules(account: Account, names: Names, standing: Standing) -> Iterator[Problem]:
+def _rules(account: Account, names: Names, *, standing: Standing) -> Iterator[Problem]:
     for path, text in _all_rules(account):
         if not text:
             continue
@@ -155,7 +157,7 @@ def _rules(account: Account, names: Names, standing: Standing) -> Iterator[Probl
         level, ids = named or (Level.COMPANY, ())
         for each in ids:
             if each not in names[level] and standing.name_of(level, each) not in names[level]:
-                yield from _missing(path, level, each, names)
+                yield from _missing(path, level, name=each, names=names)
 
 
 def _all_rules(account: Account) -> Iterator[tuple[str, str]]:

@@ -18,14 +18,14 @@ from shared.domain.keys import Level
 Ruled = TypeVar("Ruled", Buyer, Campaign, Criterion, Webhook)
 
 
-def settle(account: Account, standing: Standing, draw_cid: Callable[[], str]) -> Account:
+def settle(account: Account, standing: Standing, *, draw_cid: Callable[[], str]) -> Account:
     """The account with a cid for every campaign, customer-set ids in rules, and one word for its company."""
 
     def to_name(level: Level, given: str) -> str:
         known = given in standing.ids.get(level, {})
         return given if known else standing.name_of(level, given) or given
 
-    account = rewritten(_with_cids(account, standing, draw_cid), to_name)
+    account = rewritten(_with_cids(account, standing, draw_cid=draw_cid), to_name)
     keys = (
         replace(each, entity=THE_COMPANY) if each.level is Level.COMPANY else each
         for each in account.postback_keys
@@ -65,7 +65,7 @@ def _asks_rewritten(buyer: Buyer, rename: Rename) -> Buyer:
     return replace(buyer, bid=replace(buyer.bid, ask=of(buyer.bid.ask), post=of(buyer.bid.post)))
 
 
-def _with_cids(account: Account, standing: Standing, draw_cid: Callable[[], str]) -> Account:
+def _with_cids(account: Account, standing: Standing, *, draw_cid: Callable[[], str]) -> Account:
     """A campaign without a cid is the stored one of its name, unless the file gives its cid to another."""
     stored = standing.account.campaigns if standing.account else ()
     given = {each.cid for each in account.campaigns}

@@ -86,7 +86,7 @@ def compare(standing: Standing, wanted: Account, *, prune: bool) -> tuple[Step, 
         *_in_campaigns(stored, wanted),
         *_numbers(stored, wanted),
         *_matched(Noun.DIRECTORY, _NAME, olds=stored.directories, news=wanted.directories),
-        *_lists(standing, stored, wanted),
+        *_lists(standing, stored, wanted=wanted),
         *_keys(stored, wanted),
     ]
     order = list(Noun)
@@ -131,7 +131,7 @@ def _numbers(stored: Account, wanted: Account) -> Iterator[Step]:
         yield from _step(Noun.NUMBER, number, old=old, home=(cid,))
 
 
-def _lists(standing: Standing, stored: Account, wanted: Account) -> Iterator[Step]:
+def _lists(standing: Standing, stored: Account, *, wanted: Account) -> Iterator[Step]:
     """Numbers only seed a new list; one that holds numbers is not deleted."""
     olds = _lists_of(stored)
     for name, new in _lists_of(wanted).items():
@@ -207,10 +207,10 @@ def _differences(old: Struct, new: Struct) -> Iterator[str]:
         if isinstance(now, Struct) and type(was) is type(now):
             yield from (f"{name}.{each}" if name != "settings" else each for each in _differences(was, now))
         else:
-            yield _difference(name, was, now)
+            yield _difference(name, was, now=now)
 
 
-def _difference(name: str, was: object, now: object) -> str:
+def _difference(name: str, was: object, *, now: object) -> str:
     shown = all(value is None or isinstance(value, _SHOWN) for value in (was, now))
     if not shown or name in _UNSHOWN:
         return f"{name} changed"

@@ -125,7 +125,7 @@ class Evaluation:
     def _packed(self, priced: Priced, passing: int, uuid: str, part: slice) -> Candidates:
         known = priced.orders.get(passing)
         ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)
-        places = order(ties, Draws(uuid), BEST + 1 if part.stop else len(priced.records))
+        places = order(ties, Draws(uuid), limit=BEST + 1 if part.stop else len(priced.records))
         sent = places[part]
         records, marks = priced.records, priced.marks
         return Candidates(

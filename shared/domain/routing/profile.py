@@ -23,7 +23,7 @@ RESERVED = frozenset(
         "target_id",
     }
 )
-_INFERRED_ONLY = frozenset({"caller_area_code", "caller_time_zone"})
+_INFERRED_ONLY = ("caller_area_code", "caller_time_zone")
 _OURS = "system_"
 
 
@@ -65,8 +65,9 @@ def profile(
     """
     inferred = caller_tags(caller) if caller else {}
     tags = {**inferred, **kept, **clock_tags(now_ms, company.time_zone), **own}
-    for name in _INFERRED_ONLY & inferred.keys():
-        tags[name] = inferred[name]
+    for name in _INFERRED_ONLY:
+        if name in kept and name in inferred:
+            tags[name] = inferred[name]
     geo = tags.get("geo", ())
     if isinstance(geo, str):  # a stored tag
         tags["geo"] = _places(geo)

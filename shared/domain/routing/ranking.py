@@ -4,25 +4,40 @@ Owns both routing modes. Lowest priority first; inside one priority a weighted r
 revenue first, ties by weighted random order. Draws come from the ping's uuid, so an order can be had again.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-
-from msgspec import Struct
+from itertools import accumulate, repeat
+from math import log, log1p
+from operator import mul, sub
 
 from shared.domain.draws import Draws
 from shared.domain.routing.seats import Choice, Seat
 
 _NOTHING = Decimal(0)
+_FEW = 48  # options whose whole order is drawn at once
+_FIRST = 33  # of many: as many as a first call to the script needs, to see that more follow
+_TRIES = 4 * _FIRST
+_MOST = log(2**32)
 
 
-class Tie(Struct, frozen=True):
+class Tie:
     """Equals, drawn by weight.
 
-    Shape: options are (weight, a seat's place, or a group's own ties); total is the sum of the weights.
+    Shape: an option is a seat's place, or a group's own ties; weights stand beside their options.
     """
 
-    total: int
-    options: "tuple[tuple[int, int | tuple[Tie, ...]], ...]"
+    __slots__ = ("cumulative", "inverses", "is_flat", "options", "total")
+
+    def __init__(self, weighted: Sequence[tuple[int, "Option"]]) -> None:
+        self.options = tuple(option for _, option in weighted)
+        self.cumulative = tuple(accumulate(weight for weight, _ in weighted))
+        self.inverses = tuple(1 / weight for weight, _ in weighted)
+        self.total = self.cumulative[-1]
+        self.is_flat = all(isinstance(option, int) for option in self.options)
+
+
+Option = int | tuple[Tie, ...]
 
 
 def ties_of(
@@ -33,7 +48,7 @@ def ties_of(
     Shape: eligible has a bit for each seat; revenues by seat's place in mode bid, None in mode priority_weight.
     Cost: O(choices); callers keep the answer for each eligible mask.
     """
-    by_rank: dict[tuple[int, Decimal], list[tuple[int, int | tuple[Tie, ...]]]] = {}
+    by_rank: dict[tuple[int, Decimal], list[tuple[int, Option]]] = {}
     for choice in choices:
         if not choice.mask & eligible:
             continue
@@ -44,7 +59,7 @@ def ties_of(
     return _ties(by_rank)
 
 
-def order(ties: Sequence[Tie], draws: Draws, limit: int) -> list[int]:
+def order(ties: Sequence[Tie], draws: Draws, *, limit: int) -> list[int]:
     """Places of seats, best first, at least `limit` of them when there are so many.
 
     The first ones are the same whatever the limit.
@@ -53,38 +68,43 @@ def order(ties: Sequence[Tie], draws: Draws, limit: int) -> list[int]:
     for tie in ties:
         if len(places) >= limit:
             break
-        if len(tie.options) == 1:
-            _take(tie.options[0][1], draws, places, limit)
-        else:
-            _draw(tie, draws, places, limit)
+        options = tie.options if len(tie.options) == 1 else _drawn(tie, draws, limit=limit)
+        if tie.is_flat:
+            places += options  # type: ignore[arg-type] # a flat tie's options are places
+            continue
+        for option in options:
+            places += (option,) if isinstance(option, int) else order(option, draws, limit=limit)
     return places
 
 
-def _draw(tie: Tie, draws: Draws, places: list[int], limit: int) -> None:
-    """Weighted sampling without replacement."""
-    left, total = list(tie.options), tie.total
-    while left and len(places) < limit:
-        at = draws.below(total) if len(left) > 1 else 0
-        pick = 0
-        for pick, (weight, _) in enumerate(left):  # noqa: B007 - the place where it stopped is the answer
-            at -= weight
-            if at < 0:
-                break
-        weight, option = left.pop(pick)
-        total -= weight
-        _take(option, draws, places, limit)
+def _drawn(tie: Tie, draws: Draws, *, limit: int) -> Sequence[Option]:
+    """A tie's options in weighted random order, without replacement.
+
+    Many options: the first ones are found by drawing from all, so that nobody pays for those that are never reached.
+    """
+    options = tie.options
+    if len(options) <= _FEW:
+        return [options[at] for at in _by_keys(range(len(options)), tie.inverses, draws=draws)]
+    first: dict[int, None] = {}
+    for _ in range(_TRIES):
+        first[bisect_right(tie.cumulative, draws.below(tie.total))] = None
+        if len(first) == _FIRST:
+            break
+    if len(first) < limit:
+        rest = [at for at in range(len(options)) if at not in first]
+        first.update(dict.fromkeys(_by_keys(rest, [tie.inverses[at] for at in rest], draws=draws)))
+    return [options[at] for at in first]
 
 
-def _take(option: int | tuple[Tie, ...], draws: Draws, places: list[int], limit: int) -> None:
-    if isinstance(option, int):
-        places.append(option)
-    else:
-        places.extend(order(option, draws, limit))
+def _by_keys(places: Sequence[int], inverses: Sequence[float], *, draws: Draws) -> list[int]:
+    """Places by a random key each, the smallest first: an exponential of the place's weight."""
+    exponentials = map(sub, repeat(_MOST), map(log1p, draws.words(len(places))))
+    return [at for _, at in sorted(zip(map(mul, exponentials, inverses), places, strict=True))]
 
 
 def _members(seats: Sequence[Seat], revenues: Mapping[int, Decimal | None] | None) -> tuple[Tie, ...]:
     """A group's members in their own order: the best that may take the call comes first."""
-    by_rank: dict[tuple[int, Decimal], list[tuple[int, int | tuple[Tie, ...]]]] = {}
+    by_rank: dict[tuple[int, Decimal], list[tuple[int, Option]]] = {}
     for seat in seats:
         rank = (seat.buyer.priority, -_bid([seat], revenues))
         by_rank.setdefault(rank, []).append((seat.buyer.weight, seat.place))
@@ -99,7 +119,5 @@ def _bid(seats: Sequence[Seat], revenues: Mapping[int, Decimal | None] | None) -
     return max(revenues[seat.place] or _NOTHING for seat in seats if seat.buyer.priority == first)
 
 
-def _ties(by_rank: Mapping[tuple[int, Decimal], list[tuple[int, int | tuple[Tie, ...]]]]) -> tuple[Tie, ...]:
-    return tuple(
-        Tie(sum(weight for weight, _ in by_rank[rank]), tuple(by_rank[rank])) for rank in sorted(by_rank)
-    )
+def _ties(by_rank: Mapping[tuple[int, Decimal], list[tuple[int, Option]]]) -> tuple[Tie, ...]:
+    return tuple(Tie(by_rank[rank]) for rank in sorted(by_rank))

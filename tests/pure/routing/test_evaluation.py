@@ -209,7 +209,7 @@ def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     others = evaluation.others({}, uuid, NOON)
     revenues = best.priced.revenues if plan.by_bid else None
     ties = ties_of(evaluation.compiled.choices, evaluation.compiled.index.everyone, revenues)
-    assert best.seats + others.seats == order(ties, Draws(uuid), 10_000)
+    assert best.seats + others.seats == order(ties, Draws(uuid), limit=10_000)
     assert best.more == bool(others.seats)
     assert len(best.seats) == min(BEST, len(evaluation.compiled.seats))
     assert not others.more

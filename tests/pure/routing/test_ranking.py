@@ -23,7 +23,7 @@ PINGS = [str(uuids.UUID(int=_dice.getrandbits(128))) for _ in range(4_000)]
 def ranked(plan: Plan, uuid: str = PINGS[0], limit: int = 10_000, eligible: int = EVERYONE - 1) -> list[int]:
     """Buyers' ids in order."""
     compiled = compile_seats(plan)
-    places = order(ties_of(compiled.choices, eligible, revenues_of(plan, compiled)), Draws(uuid), limit)
+    places = order(ties_of(compiled.choices, eligible, revenues_of(plan, compiled)), Draws(uuid), limit=limit)
     return [compiled.seats[place].buyer.id for place in places]
 
 
@@ -73,6 +73,27 @@ def test_equal_weights_give_every_order_its_chance() -> None:
 def test_heavy_weights_are_drawn_right() -> None:
     plan = a_plan([a_buyer(1, weight=1), a_buyer(2, weight=2**31 - 1)])
     assert {ranked(plan, uuid)[0] for uuid in PINGS[:500]} == {2}
+
+
+def test_many_are_drawn_by_weight_too() -> None:
+    weights = {1: 60, 2: 30} | dict.fromkeys(range(3, 93), 1)
+    plan = a_plan([a_buyer(one, weight=weight) for one, weight in weights.items()])
+    orders = [ranked(plan, uuid, limit=33) for uuid in PINGS[:2_000]]
+    firsts = Counter(min(places[0], 3) for places in orders)
+    assert surprise(firsts, {1: 60, 2: 30, 3: 90}) < 20
+    seconds = Counter(min(places[1], 3) for places in orders if places[0] == 1)
+    assert surprise(seconds, {2: 30, 3: 90}) < 20
+    lasts = Counter(min(ranked(plan, uuid)[-1], 3) for uuid in PINGS[:500])
+    assert lasts[1] + lasts[2] <= 2
+
+
+def test_many_come_all_though_one_is_drawn_nearly_always() -> None:
+    plan = a_plan([a_buyer(1, weight=2**31 - 1), *(a_buyer(one) for one in range(2, 101))])
+    for uuid in PINGS[:50]:
+        places = ranked(plan, uuid)
+        assert places[0] == 1
+        assert sorted(places) == list(range(1, 101))
+        assert ranked(plan, uuid, limit=33)[:33] == places[:33]
 
 
 def test_a_bid_outranks_weight_but_not_priority() -> None:
@@ -161,11 +182,11 @@ def _keys(plan: Plan, places: Sequence[int]) -> list[tuple[int, Decimal]]:
 def test_whatever_the_plan(plan: Plan, uuid: str, eligible: int, limit: int) -> None:
     compiled = compile_seats(plan)
     ties = ties_of(compiled.choices, eligible, revenues_of(plan, compiled))
-    places = order(ties, Draws(uuid), 10_000)
+    places = order(ties, Draws(uuid), limit=10_000)
     assert sorted(places) == [seat.place for seat in compiled.seats if eligible >> seat.place & 1]
     assert _keys(plan, places) == sorted(_keys(plan, places))
-    some = order(ties, Draws(uuid), limit)
-    assert some == places[: len(some)], "the first ones are the same whatever the limit"
+    some = order(ties, Draws(uuid), limit=limit)
+    assert some[:limit] == places[:limit], "the first ones are the same whatever the limit"
     assert len(some) >= min(limit, len(places))
     _insist_on_groups_together(compiled.seats, places, plan.groups)
 

@@ -13,19 +13,22 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar
 
 from shared.clock import Clock
+from shared.domain.account.reading import read_account
 from shared.domain.schedule import windows
-from shared.stores import hot_sync
+from shared.stores import hot_company, hot_sync
+from shared.stores.account.applying import Order, apply_account
+from shared.stores.keys import Vault
 from shared.stores.postgres import Postgres
 from shared.stores.rebuild import Rebuild
-from shared.stores.rebuild_writes import SCRIPTS
+from shared.stores.rebuild_writes import SCRIPTS as REBUILD_SCRIPTS
 from shared.stores.redis import Redis
 from tests.services.rtb.cases import Answer, Sent
-from tests.support.accounts import PEPPER, apply_account
 from tests.support.processes import ServiceProcess, running_service
 
 T = TypeVar("T")
 Window = Literal["concurrency", "hard", "hourly", "daily", "monthly"]
 SIP_DOMAIN = "sip.example.com"
+PEPPER = "pepper-of-the-tests-0123456789abcdef"
 _AGO_S = {"hourly": 3600, "daily": 86_400, "monthly": 31 * 86_400}
 
 
@@ -58,7 +61,10 @@ class Bench:
 
     async def apply(self, account: dict[str, Any], *, prune: bool = False) -> None:
         """Make the stored account what it says, in Postgres and in Redis."""
-        await apply_account(account, self.postgres, self.redis, prune=prune)
+        read, problems = read_account(account)
+        order = Order(account=read, problems=tuple(problems), actor="tests", prune=prune)
+        applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order)
+        await hot_sync.apply(self.postgres, self.redis, applied.company_id)
 
     async def fill(self, company: str, fills: dict[str, Any]) -> None:
         """Take committed places of a buyer or a group, as calls would have.
@@ -148,7 +154,7 @@ def running_bench(loop: Loop, dsn: str, redis_url: str) -> Iterator[Bench]:
 
 async def _open(dsn: str, redis_url: str) -> Bench:
     postgres = await Postgres.open(dsn, max_size=2, deadline_s=10)
-    redis = await Redis.open(redis_url, scripts=SCRIPTS)
+    redis = await Redis.open(redis_url, scripts=(*REBUILD_SCRIPTS, *hot_company.SCRIPTS))
     rebuild = Rebuild(postgres, redis, Clock())
     await rebuild.rebuild(await rebuild.cold())
     return Bench(dsn, redis_url, postgres, redis)

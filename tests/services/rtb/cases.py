@@ -1,7 +1,7 @@
 """The exemplary cases: what a file may say, and how its answer is compared.
 
 A file has: name, spec (the section it shows), account (a file of accounts/), changes to it (path: value; null
-takes an element of a list away), given (earlier steps), request, expect, and sip_domain to have another.
+takes it away), given (earlier steps), request, expect, and sip_domain to have another.
 Each case gets an account of its own: `CASE` and the exchange 844-555 are replaced in its whole text.
 """
 
@@ -19,7 +19,7 @@ from msgspec import Struct
 FOLDER = Path(__file__).parent / "exemplary"
 FILES = sorted(FOLDER.glob("*.json"))
 FIELDS = {"name", "spec", "account", "changes", "given", "request", "expect", "sip_domain"}
-STEP_FIELDS = ({"request", "as"}, {"fills"}, {"stored_tags"}, {"changes", "prune"})
+STEP_FIELDS = ({"request", "as", "expect"}, {"fills"}, {"stored_tags"}, {"changes", "prune"})
 REQUEST_FIELDS = {"method", "path", "query", "headers", "body", "form", "json"}
 EXPECT_FIELDS = {"status", "headers", "body", "xml"}
 
@@ -81,17 +81,17 @@ def _own(text: str, number: int) -> Any:
 
 
 def changed(account: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The account with each path set; a path may name the element behind a list's last."""
+    """The account with each path set or, by null, taken away; a path may name the element behind a list's last."""
     account = deepcopy(account)
     for path, value in changes.items():
         *way, last = path.split(".")
         place: Any = account
         for part in way:
             place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
-        if not last.isdigit():
+        if value is None:
+            place.pop(int(last) if last.isdigit() else last)
+        elif not last.isdigit():
             place[last] = value
-        elif value is None:
-            place.pop(int(last))
         elif int(last) == len(place):
             place.append(value)
         else:

@@ -42,3 +42,10 @@ def apply(bench: Bench, loop: Loop) -> Applied:
         return account
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def key(apply: Applied) -> str:
+    """A key that could ping if only the request were right."""
+    token: str = apply("one_buyer")["postback_keys"][0]["token"]
+    return token

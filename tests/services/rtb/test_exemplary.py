@@ -32,7 +32,10 @@ def test_case(file: Path, bench: Bench, loop: Loop) -> None:
     for step in case.get("given", ()):
         if "request" in step:
             answer = send(service, make_sent(step["request"], earlier))
-            assert answer.status == 200, (step, answer.body)
+            if "expect" in step:
+                compare(answer, step["expect"], earlier)
+            else:
+                assert answer.status == 200, (step, answer.body)
             earlier[step.get("as", "")] = answer
         elif "fills" in step:
             loop.run(bench.fill(account["company"]["name"], step["fills"]))
