@@ -40,7 +40,7 @@ async def _revealed(environment: Mapping[str, str], names: Collection[str]) -> d
     vault = Vault(pepper=required(environment, PEPPER).encode(), sealer=sealer)
     async with open_postgres(environment) as postgres, postgres.transaction() as connection:
         return {
-            key.name: (await reveal(connection, vault, key, _ACTOR)).token.reveal()
+            key.name: (await reveal(connection, vault, key=key, actor=_ACTOR)).token.reveal()
             for key in await load_keys(connection, company=_COMPANY)
             if key.name in names and key.shown
         }

@@ -62,7 +62,7 @@ async def put_in_force(environ: Mapping[str, str], postgres: Postgres, *, compan
     """
     try:
         async with open_redis(environ) as redis:
-            await hot_sync.apply(postgres, redis, company_id)
+            await hot_sync.apply(postgres, redis, company_id=company_id)
             await lists.widen_buckets(postgres, redis, company_id=company_id)
     except Cold:
         return Force(note="saved; the services rebuild this company's hot copies before they serve it")

@@ -1,6 +1,6 @@
 """How an answer becomes bytes: one head rendered once, one write.
 
-Owns heads, the Date header and the JSON error body. Must never be given what a client sent, but a request id
+Owns heads and the Date header. Must never be given what a client sent, but a request id
 that has been checked.
 """
 
@@ -8,12 +8,8 @@ import re
 from email.utils import formatdate
 from http import HTTPStatus
 
-from msgspec import Struct
-from msgspec.json import Encoder
+from shared.domain.http import HttpAnswer
 
-from shared.domain.http import Fault, HttpAnswer
-
-_ENCODER = Encoder()
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTHS = tuple(str(length).encode() for length in range(4096))
@@ -25,13 +21,6 @@ KEEP = 0  # HTTP/1.1: the connection stays
 CLOSE = 1
 KEEP_10 = 2  # HTTP/1.0, where staying must be said
 _CONNECTION = {KEEP: "", CLOSE: "Connection: close\r\n", KEEP_10: "Connection: keep-alive\r\n"}
-
-
-class _ErrorBody(Struct, frozen=True, kw_only=True):
-    status: str
-    error: str
-    reason: str
-    request_id: str
 
 
 class AnswerWriter:
@@ -77,18 +66,3 @@ class AnswerWriter:
                 raise ValueError("control character in a header")
         lines.append(f"Date: {self._date}")
         return ("\r\n".join(lines) + f"\r\n{_CONNECTION[connection]}X-Request-Id: ").encode()
-
-
-def write_fault(fault: Fault) -> HttpAnswer:
-    """The error body of the JSON endpoints."""
-    headers = fault.headers
-    if fault.retry_after_s:
-        headers = (*headers, ("Retry-After", str(fault.retry_after_s)))
-    body = _ErrorBody(status="error", error=fault.text, reason=fault.reason, request_id=fault.request_id)
-    return HttpAnswer(
-        status=fault.status,
-        body=_ENCODER.encode(body),
-        headers=headers,
-        outcome="refused" if fault.status < 500 else "failed",
-        reason=fault.reason,
-    )

@@ -16,8 +16,9 @@ from msgspec import Struct
 from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.phone import mask
 from shared.domain.reasons import Reason
+from shared.domain.refusals import write_error
 from shared.errors import BadRequest, Overloaded, Unavailable
-from shared.http_answers import CLOSE, HSTS, KEEP, KEEP_10, AnswerWriter, write_fault
+from shared.http_answers import CLOSE, HSTS, KEEP, KEEP_10, AnswerWriter
 from shared.http_bodies import insist_on_plain, read_body, read_pieces
 from shared.http_connection import Asked, Connection
 from shared.http_origin import Proxies, RequestIds, came_by_https, trace_id_of
@@ -215,7 +216,7 @@ class Server:
             _LOG.error("fault", route=entry.template, request_id=request_id, **exception_shape(error))
             text = "something went wrong here"
             fault = Fault(status=500, reason=Reason.FAULT, text=text, request_id=request_id)
-        return (entry.route.write_fault or write_fault)(fault)
+        return (entry.route.write_fault or write_error)(fault)
 
     def _account(
         self,

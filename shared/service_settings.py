@@ -1,6 +1,6 @@
-"""The settings that every service has.
+"""The settings that every service has, and those that every service with postback keys has.
 
-Owns one Struct to inherit from. Must never hold a setting that only one service reads.
+Owns the Structs to inherit from. Must never hold a setting that only one service reads.
 """
 
 from typing import Annotated, Literal
@@ -34,6 +34,20 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             why="switches off the statement cache, which such a pooler breaks",
         ),
     ] = False
+    postgres_connections: Annotated[
+        int,
+        Setting(what="most Postgres connections per worker process", unit="connections", least=1, most=100),
+    ] = 4
+    postgres_deadline_s: Annotated[
+        float,
+        Setting(
+            what="longest time for one statement",
+            why="a request must be refused while its client still waits; batches of the worker take longer",
+            unit="s",
+            least=0.05,
+            most=600,
+        ),
+    ] = 0.8
     redis_checks: Annotated[
         bool,
         Setting(
@@ -151,3 +165,54 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             why="needed with several workers; it keeps the counts of a dead one. Empty: this process only",
         ),
     ] = ""
+
+
+class KeyedSettings(ServiceSettings, frozen=True, kw_only=True):
+    """What a service that takes postback keys has besides."""
+
+    pepper: Annotated[
+        Secret,
+        Setting(
+            what="the secret under which tokens are hashed for their look-up",
+            why="a stolen table of keys is worth nothing without it; the same for every service",
+        ),
+    ]
+    keys_in_memory: Annotated[
+        int,
+        Setting(
+            what="postback keys kept in memory per worker process", unit="keys", least=100, most=10_000_000
+        ),
+    ] = 100_000
+    plans_in_memory: Annotated[
+        int,
+        Setting(
+            what="campaign plans kept in memory per worker process", unit="plans", least=10, most=1_000_000
+        ),
+    ] = 10_000
+    sip_domain: Annotated[
+        str,
+        Setting(
+            what="the SIP domain of the switch; reservations are reachable at <uuid>@<it>",
+            why="empty: callers are only told apart by the number handed out",
+        ),
+    ] = ""
+    stream_soft_length: Annotated[
+        int,
+        Setting(
+            what="waiting events of a shard above which traces are left out",
+            why="the log waits in Redis while Postgres is away; traces are its largest part",
+            unit="events",
+            least=1,
+            most=100_000_000,
+        ),
+    ] = 200_000
+    stream_hard_length: Annotated[
+        int,
+        Setting(
+            what="waiting events of a shard above which pings are answered 503",
+            why="a ping that cannot be logged must not be answered; bounds Redis memory",
+            unit="events",
+            least=1,
+            most=100_000_000,
+        ),
+    ] = 1_000_000

@@ -5,6 +5,7 @@ Owns the order in which they come up and go down. Must never run twice in one ho
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -65,11 +66,11 @@ class LocalCluster:
         self._engines.stop()
 
     async def _run_services(self, workers: int, when_ready: Callable[[], None]) -> None:
-        readiness = Readiness()
-        crews = Crews(readiness, metrics=self._home / "metrics", say=self._say)
-        slots = [
-            slot
-            for service in self.services
-            for slot in crews.assemble(service, hand_over(service.name, self.settings), workers=workers)
-        ]
-        await Supervisor(slots, readiness, say=self._say).run(when_ready, watch=self._engines.revive)
+        with closing(Readiness()) as readiness:
+            crews = Crews(readiness, metrics=self._home / "metrics", say=self._say)
+            slots = [
+                slot
+                for service in self.services
+                for slot in crews.assemble(service, hand_over(service.name, self.settings), workers=workers)
+            ]
+            await Supervisor(slots, readiness, say=self._say).run(when_ready, watch=self._engines.revive)

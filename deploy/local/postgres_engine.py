@@ -26,6 +26,7 @@ _INITDB_OPTIONS = (
 _THROW_AWAY = {
     "fsync": "off",
     "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the folder, so that a crash leaves nothing elsewhere
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",

@@ -44,7 +44,6 @@ class Supervisor:
                 await self._stop_slots()
         finally:
             await self._stop_slots()
-            self._readiness.close()
 
     async def _stop_slots(self) -> None:
         await asyncio.gather(*(slot.stop() for slot in self._slots))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -40,13 +41,13 @@ def serve(*, service: str, workers: int, as_json: bool) -> None:
 async def _serve(
     service: Service, environ: Mapping[str, str], *, workers: int, metrics: Path, say: Callable[[str], None]
 ) -> None:
-    readiness = Readiness()
-    slots = Crews(readiness, metrics=metrics, say=say).assemble(
-        service, hand_over(service.name, environ), workers=workers
-    )
-    await Supervisor(slots, readiness, say=say).run(
-        lambda: say(f"{service.name} is ready (process {os.getpid()})")
-    )
+    environment_of_it = hand_over(service.name, environ)
+    with closing(Readiness()) as readiness:
+        slots = Crews(readiness, metrics=metrics, say=say).assemble(
+            service, environment_of_it, workers=workers
+        )
+        supervisor = Supervisor(slots, readiness, say=say)
+        await supervisor.run(lambda: say(f"{service.name} is ready (process {os.getpid()})"))
     say(f"{service.name} has stopped")
 
 

@@ -12,105 +12,79 @@ from services.rtb.handlers.pinging import Pinging
 from services.rtb.settings import RtbServiceSettings
 from services.rtb.store import SCRIPTS, PingStore
 from services.rtb.wire import AnswerForm, write_xml_fault
-from shared.chores import Chores
-from shared.clock import Clock
 from shared.dice import Dice
 from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
 from shared.service_run import Service
-from shared.stores.clock_sampler import ClockSampler
 from shared.stores.config_cache import ConfigCache
 from shared.stores.key_lookup import KeyLookup
-from shared.stores.postgres import Postgres
-from shared.stores.redis import Redis
-from shared.stores.store_counts import StoreCounts
+from shared.stores.keyring import Keyring
+from shared.stores.pools import Pools
 
 
 class RtbApp:
-    """Pools, collaborators and background work of one worker."""
+    """Pools and collaborators of one worker."""
 
     def __init__(self, settings: RtbServiceSettings) -> None:
         self._settings = settings
-        self._chores = Chores()
         self.routes: Sequence[Route] = ()
 
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        self._postgres = await Postgres.open(
-            settings.postgres_dsn.reveal(),
-            max_size=settings.postgres_connections,
-            pooler=settings.postgres_pooler,
-            name="ringpost-rtb",
-        )
-        self._redis = await Redis.open(
-            settings.redis_url.reveal(), scripts=SCRIPTS, checks=settings.redis_checks
-        )
-        clock = Clock()
-        sampler = ClockSampler(clock, self._redis)
-        await sampler.resync()
+        pools = self._pools = await Pools.open(settings, name="rtb", scripts=SCRIPTS)
         self._config: ConfigCache[Evaluation] = ConfigCache(
-            self._postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
+            pools.postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
         )
         self._keys = KeyLookup(
-            self._postgres, self._config, pepper=settings.pepper.reveal().encode(), clock=clock
+            pools.postgres, self._config, pepper=settings.pepper.reveal().encode(), clock=pools.clock
         )
-        self.routes = _routes(self._handlers(clock, sampler))
-        counts = StoreCounts(self._redis, self._postgres)
-        counts.watch_config(self._config)
-        self._chores.start("clock", sampler.run)
-        self._chores.start("store counts", counts.run)
+        pools.counts.watch_config(self._config)
+        self.routes = _routes(self._handlers(pools))
 
-    def _handlers(self, clock: Clock, sampler: ClockSampler) -> Handlers:
-        settings = self._settings
+    def _handlers(self, pools: Pools) -> Handlers:
+        settings, clock = self._settings, pools.clock
         store = PingStore(
-            self._redis,
+            pools.redis,
             soft=settings.stream_soft_length,
             hard=settings.stream_hard_length,
             has_sip=bool(settings.sip_domain),
         )
-        desk = Desk(self._keys, self._config, store=store, clock=clock, sampler=sampler)
+        keyring = Keyring(self._keys, self._config, redis=pools.redis, clock=clock, sampler=pools.sampler)
+        desk = Desk(keyring)
         return Handlers(
-            Pinging(desk, store, clock=clock, dice=Dice()),
-            Confirming(desk, store, config=self._config, postgres=self._postgres, clock=clock),
-            AnswerForm(sip_domain=settings.sip_domain),
+            Pinging(desk, store, keyring=keyring, clock=clock, dice=Dice()),
+            Confirming(desk, store, keyring=keyring, pools=pools),
+            form=AnswerForm(sip_domain=settings.sip_domain),
         )
 
     async def ready(self) -> bool:
         """Pings can be answered when Redis can be asked."""
-        return self._redis.connected
+        return self._pools.redis.connected
 
     async def close(self) -> None:
         """Undo start, in reverse."""
-        await self._chores.stop()
         await self._keys.close()
         await self._config.close()
-        await self._redis.close()
-        await self._postgres.close()
+        await self._pools.close()
 
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
-    routes = []
-    for ending in (".json", ".xml", ""):  # the bare template would match the others too
-        fault = write_xml_fault if ending == ".xml" else None
-        routes += [
-            Route(
-                methods=("GET", "POST"), template=f"/rtbs{ending}", endpoint=handlers.ping, write_fault=fault
-            ),
-            Route(
-                methods=("PUT", "PATCH"),
-                template=f"/rtbs/{{uuid}}{ending}",
-                endpoint=handlers.confirm,
-                write_fault=fault,
-            ),
-            Route(
-                methods=("GET",),
-                template=f"/rtbs/{{uuid}}{ending}",
-                endpoint=handlers.show,
-                write_fault=fault,
-            ),
-        ]
-    return tuple(routes)
+    endpoints = (
+        (("GET", "POST"), "/rtbs", handlers.ping),
+        (("PUT", "PATCH"), "/rtbs/{uuid}", handlers.confirm),
+        (("GET",), "/rtbs/{uuid}", handlers.show),
+    )
+    return tuple(
+        Route(
+            methods=methods,
+            template=template + ending,
+            endpoint=endpoint,
+            write_fault=write_xml_fault if ending == ".xml" else None,
+        )
+        for ending in (".json", ".xml", "")  # the bare template would match the others too
+        for methods, template, endpoint in endpoints
+    )
 
 
 SERVICE = Service(name="rtb", settings=RtbServiceSettings, make_app=RtbApp)

@@ -15,20 +15,16 @@ from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.rebuild import RebuildJob
 from services.worker.settings import WorkerSettings
 from services.worker.skew import SkewJob
-from shared.chores import Chores
 from shared.clock import Clock
 from shared.http_routes import Route
 from shared.service_run import Service
 from shared.stores import partitions
-from shared.stores.clock_sampler import ClockSampler
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
-from shared.stores.postgres import Postgres
+from shared.stores.pools import Pools
 from shared.stores.rebuild import Rebuild
 from shared.stores.rebuild_writes import SCRIPTS
-from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
-from shared.stores.store_counts import StoreCounts
 
 _PATIENT = Limits(deadline_ms=2_000, silence_ms=5_000, waiting=4_096)
 
@@ -40,34 +36,21 @@ class WorkerApp:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._chores = Chores()
 
     async def start(self) -> None:
         """Open the pools, start the jobs. Errors: OperatorError when a store cannot be used."""
-        settings = self._settings
-        self._postgres = await Postgres.open(
-            settings.postgres_dsn.reveal(),
-            max_size=settings.postgres_connections,
-            pooler=settings.postgres_pooler,
-            deadline_s=settings.postgres_deadline_s,
-            name="ringpost-worker",
+        self._pools = await Pools.open(
+            self._settings, name="worker", scripts=(TRIM, SWEEP, *SCRIPTS), limits=_PATIENT
         )
-        self._redis = await Redis.open(
-            settings.redis_url.reveal(), scripts=(TRIM, SWEEP, *SCRIPTS), limits=_PATIENT
-        )
-        clock = Clock()
-        sampler = ClockSampler(clock, self._redis)
-        await sampler.resync()
-        async with self._postgres.transaction() as connection:
+        clock = self._pools.clock
+        async with self._pools.postgres.transaction() as connection:
             await partitions.ensure(connection, datetime.fromtimestamp(clock.now_ms() / 1000, UTC))
-        self._holds = HoldsJob(self._redis)
+        self._holds = HoldsJob(self._pools.redis)
         self._crew = Crew(self._jobs(clock))
-        self._chores.start("clock", sampler.run)
-        self._chores.start("store counts", StoreCounts(self._redis, self._postgres).run)
         self._crew.start()
 
     def _jobs(self, clock: Clock) -> list[Job]:
-        settings, postgres, redis = self._settings, self._postgres, self._redis
+        settings, postgres, redis = self._settings, self._pools.postgres, self._pools.redis
         streams = Streams(redis)
         return [
             DrainJob(Drain(postgres, streams), streams, clock=clock, batch=settings.drain_batch),
@@ -88,14 +71,12 @@ class WorkerApp:
     async def ready(self) -> bool:
         """The hot state can be served from: Redis is there and no shard waits for its rebuild."""
         warm = self._holds.looked and not self._holds.cold
-        return self._redis.connected and warm
+        return self._pools.redis.connected and warm
 
     async def close(self) -> None:
         """Undo start, in reverse; a batch under way is finished."""
         await self._crew.stop(self._settings.drain_s)
-        await self._chores.stop()
-        await self._redis.close()
-        await self._postgres.close()
+        await self._pools.close()
 
 
 SERVICE = Service(name="worker", settings=WorkerSettings, make_app=WorkerApp, public=False)

@@ -33,7 +33,7 @@ class HotSyncJob:
         away: Unavailable | None = None
         for company_id in owing:
             try:
-                await hot_sync.apply(self._postgres, self._redis, company_id)
+                await hot_sync.apply(self._postgres, self._redis, company_id=company_id)
                 HOT_SYNC_APPLIED.add()
             except Unavailable as error:
                 away = error

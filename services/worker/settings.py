@@ -48,7 +48,7 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
     ] = 13
     postgres_connections: Annotated[
         int,
-        Setting(what="most Postgres connections per worker", unit="connections", least=2, most=100),
+        Setting(what="most Postgres connections", unit="connections", least=2, most=100),
     ] = 6
     postgres_deadline_s: Annotated[
         float,

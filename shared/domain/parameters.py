@@ -14,10 +14,13 @@ from msgspec import Raw, Struct
 from shared.domain.http import HttpRequest
 from shared.domain.multipart import read_multipart
 from shared.domain.reasons import Reason
-from shared.domain.request_keys import is_placeholder
+from shared.domain.request_keys import is_placeholder, read_key
 
 Parameters = dict[str, str]
 
+_MOST_TAGS = 100
+_LONGEST_NAME = 64
+_LONGEST_VALUE = 512
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"})
 _JSON_TYPES = frozenset({"application/json", "text/json"})
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -46,6 +49,18 @@ class _UnreadableError(Exception):
     def __init__(self, text: str, reason: Reason = Reason.BAD_REQUEST) -> None:
         super().__init__(text)
         self.verdict = Unreadable(reason=reason, text=text)
+
+
+def read_authorized(request: HttpRequest) -> Parameters | Unreadable:
+    """A request's parameters, with its one token under `key` wherever it was sent."""
+    parameters = read_parameters(request)
+    if isinstance(parameters, Unreadable):
+        return parameters
+    token = read_key(parameters, request.headers)
+    if isinstance(token, Reason):
+        return Unreadable(reason=token, text="")
+    parameters["key"] = token
+    return parameters
 
 
 def read_parameters(request: HttpRequest) -> Parameters | Unreadable:
@@ -211,3 +226,15 @@ def _read_multipart(options: str, body: bytes) -> Parameters:
         parameters["key"] = _one_key(keys)
     _check_characters("".join(parameters) + "".join(parameters.values()))
     return parameters
+
+
+def fault_of_tags(tags: Parameters) -> str:
+    """What is wrong with the tags of a request; "" when nothing is. Source: rtb.md, request."""
+    if len(tags) > _MOST_TAGS:
+        return f"at most {_MOST_TAGS} tags are taken"
+    for name, value in tags.items():
+        if len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE:
+            return f"a tag's name has at most {_LONGEST_NAME} characters, its value {_LONGEST_VALUE}"
+        if not name.isprintable():
+            return "a tag's name must not hold control characters"
+    return ""

@@ -18,6 +18,12 @@ def is_placeholder(value: str) -> bool:
     return value in _UNFILLED or (value[0] == "[" and value[-1] == "]") or value.isspace()
 
 
+def stated(parameters: Mapping[str, str], name: str) -> str:
+    """A parameter's value; "" when it is absent or was never filled in."""
+    value = parameters.get(name, "")
+    return value if value and not is_placeholder(value) else ""
+
+
 def read_key(
     parameters: Mapping[str, str],
     headers: Mapping[str, str],

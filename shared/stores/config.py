@@ -60,7 +60,7 @@ async def bump(connection: Connection, company_id: int, *, changes: Iterable[Cha
     version: int = await connection.fetchval(BUMP, company_id)
     scopes, ids = zip(*each, strict=True)
     await connection.execute(INSERT_CHANGES, company_id, version, scopes, ids)
-    await hot_sync.note(connection, company_id, hot_sync.VERSION)
+    await hot_sync.note(connection, company_id, kind=hot_sync.VERSION)
     return version
 
 

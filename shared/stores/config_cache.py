@@ -7,6 +7,7 @@ version older than Redis's, and refresh() then drops what config_changes names. 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Generic, TypeVar
 
 from shared.domain.keys import Key
@@ -55,9 +56,10 @@ class Bounded(Generic[K, V]):
 
 
 class SingleFlight(Generic[K, V]):
-    """Equal loads at once become one."""
+    """Equal loads at once become one. patience: bounds how long a caller waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Callable[[], AbstractAsyncContextManager[None]] = nullcontext) -> None:
+        self._patience = patience
         self._under_way: dict[K, asyncio.Task[V]] = {}
 
     def __len__(self) -> int:
@@ -70,7 +72,8 @@ class SingleFlight(Generic[K, V]):
             task = asyncio.ensure_future(_awaited(load))
             self._under_way[name] = task
             task.add_done_callback(lambda done: self._ended(name, done))
-        return await asyncio.shield(task)
+        async with self._patience():
+            return await asyncio.shield(task)
 
     def _ended(self, name: K, task: "asyncio.Task[V]") -> None:
         del self._under_way[name]
@@ -119,7 +122,7 @@ class ConfigCache(Generic[T]):
         self.plans: Bounded[int, CompiledPlan[T]] = Bounded(plans)
         self._companies: Bounded[int, Company] = Bounded(plans)
         self._versions: dict[int, int] = {}
-        self._flights: SingleFlight[tuple[str, int], object] = SingleFlight()
+        self._flights: SingleFlight[tuple[str, int], object] = SingleFlight(postgres.patience)
 
     def version(self, company_id: int) -> int:
         """The config version up to which all that is kept of a company is true; 0 when nothing is."""
@@ -131,6 +134,15 @@ class ConfigCache(Generic[T]):
             return False
         self.keys.put(token, key)
         return True
+
+    def known_company(self, company_id: int) -> Company | None:
+        """One company, when it is in memory."""
+        return self._companies.get(company_id)
+
+    def known_plan(self, company_id: int, campaign_id: int) -> CompiledPlan[T] | None:
+        """One campaign's plan, when it is in memory and the company's own."""
+        found = self.plans.get(campaign_id)
+        return found if found is not None and found.plan.company.id == company_id else None
 
     async def company(self, company_id: int) -> Company | None:
         """One company; None when it is gone."""

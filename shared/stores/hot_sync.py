@@ -41,7 +41,7 @@ INSERT INTO hot_sync (company_id, kind, subject) SELECT $1, $2, subject FROM unn
 """
 
 
-async def note(connection: Connection, company_id: int, kind: str, *subjects: str) -> None:
+async def note(connection: Connection, company_id: int, *subjects: str, kind: str) -> None:
     """Owe Redis these hot copies, in the transaction that changes their truth."""
     if subjects or kind == VERSION:
         await connection.execute(INSERT_NOTES, company_id, kind, subjects or ("",))
@@ -55,7 +55,7 @@ async def find_owing(postgres: Postgres, *, after: int = 0, limit: int = 1_000) 
     return [row["company_id"] for row in await postgres.fetch(FIND_OWING, after, limit)]
 
 
-async def apply(postgres: Postgres, redis: Redis, company_id: int) -> int:
+async def apply(postgres: Postgres, redis: Redis, *, company_id: int) -> int:
     """Write all that is owed of one company; how many notes that settled.
 
     Errors: Unavailable when Redis is away or cold: the notes stay. Cost: a transaction for each 2,000 notes.

@@ -51,9 +51,9 @@ class Lane:
     Units: at_once run, bound run or wait.
     """
 
-    def __init__(self, *, at_once: int, bound: int) -> None:
+    def __init__(self, postgres: Postgres, *, at_once: int, bound: int) -> None:
         self.gate = asyncio.Semaphore(at_once)
-        self.flights: SingleFlight[str, Key | None] = SingleFlight()
+        self.flights: SingleFlight[str, Key | None] = SingleFlight(postgres.patience)
         self._bound = bound
 
     @property
@@ -74,8 +74,8 @@ class KeyLookup(Generic[T]):
         self._pepper = pepper
         self._clock = clock
         self._unknown: Bounded[str, int] = Bounded(_UNKNOWN_KEPT)
-        self._wide = Lane(at_once=32, bound=256)
-        self._narrow = Lane(at_once=2, bound=64)
+        self._wide = Lane(postgres, at_once=32, bound=256)
+        self._narrow = Lane(postgres, at_once=2, bound=64)
         self.flood = Flood()
 
     def known(self, token: str) -> Key | None:

@@ -79,7 +79,7 @@ async def create_list(
     )
     generation_id = await connection.fetchval(INSERT_GENERATION, company_id, list_id)
     await connection.execute(SET_GENERATION, list_id, generation_id)
-    await hot_sync.note(connection, company_id, hot_sync.LIST, str(generation_id))
+    await hot_sync.note(connection, company_id, str(generation_id), kind=hot_sync.LIST)
     return CallerList(
         id=list_id,
         company_id=company_id,
@@ -129,7 +129,7 @@ async def remove_numbers(connection: Connection, of: CallerList, *, numbers: Seq
     """Take numbers off a list; those that were on it."""
     rows = await connection.fetch(DELETE_NUMBERS, of.generation_id, numbers)
     removed = [row["number"] for row in rows]
-    await hot_sync.note(connection, of.company_id, hot_sync.LIST_NUMBER, *removed)
+    await hot_sync.note(connection, of.company_id, *removed, kind=hot_sync.LIST_NUMBER)
     return removed
 
 
@@ -148,7 +148,7 @@ async def replace_numbers(
         await connection.fetch(INSERT_NUMBERS, of.company_id, generation_id, some, expiry, key_id)
     await connection.execute(SET_GENERATION, of.id, generation_id)
     subjects = (str(of.generation_id), f"{generation_id}{hot_sync.WITH_NUMBERS}")
-    await hot_sync.note(connection, of.company_id, hot_sync.LIST, *subjects)
+    await hot_sync.note(connection, of.company_id, *subjects, kind=hot_sync.LIST)
     return generation_id
 
 
@@ -167,7 +167,7 @@ DELETE FROM caller_list_generations g WHERE g.id = $1
 async def drop_some(connection: Connection, company_id: int, *, generation_id: int) -> bool:
     """Forget 2,000 numbers of a dead generation, at last the generation; whether any were left."""
     rows = await connection.fetch(DROP_NUMBERS, generation_id, _CHUNK)
-    await hot_sync.note(connection, company_id, hot_sync.LIST_NUMBER, *(row["number"] for row in rows))
+    await hot_sync.note(connection, company_id, *(row["number"] for row in rows), kind=hot_sync.LIST_NUMBER)
     if not rows:
         await connection.execute(DROP_GENERATION, generation_id)
     return bool(rows)
@@ -180,9 +180,9 @@ async def delete_list(connection: Connection, gone: CallerList) -> None:
     """Forget a list. Shape: its numbers go with it; take a big list's off by drop_some before."""
     subjects = await connection.fetch(LOAD_NUMBERS, gone.generation_id)
     await connection.execute(DELETE_LIST, gone.id)
-    await hot_sync.note(connection, gone.company_id, hot_sync.LIST, str(gone.generation_id))
+    await hot_sync.note(connection, gone.company_id, str(gone.generation_id), kind=hot_sync.LIST)
     await hot_sync.note(
-        connection, gone.company_id, hot_sync.LIST_NUMBER, *(row["number"] for row in subjects)
+        connection, gone.company_id, *(row["number"] for row in subjects), kind=hot_sync.LIST_NUMBER
     )
 
 
@@ -219,7 +219,7 @@ async def widen_buckets(postgres: Postgres, redis: Redis, *, company_id: int) ->
         await write_whole(connection, hot, buckets=buckets)
         await connection.execute(SET_BUCKETS, company_id, buckets)
         await bump(connection, company_id, changes=[Change(scope="company", entity_id=company_id)])
-    await hot_sync.apply(postgres, redis, company_id)
+    await hot_sync.apply(postgres, redis, company_id=company_id)
     async with postgres.transaction() as connection:
         later = await take_turn(connection, redis, company_id=company_id)
         if later is not None and later.list_buckets != hot.list_buckets:
@@ -240,9 +240,9 @@ def buckets_for(numbers: int, buckets: int) -> int:
 async def _note_numbers(connection: Connection, of: CallerList, *, numbers: Sequence[str]) -> None:
     if len(numbers) > _FEW:
         subject = f"{of.generation_id}{hot_sync.WITH_NUMBERS}"
-        await hot_sync.note(connection, of.company_id, hot_sync.LIST, subject)
+        await hot_sync.note(connection, of.company_id, subject, kind=hot_sync.LIST)
     else:
-        await hot_sync.note(connection, of.company_id, hot_sync.LIST_NUMBER, *numbers)
+        await hot_sync.note(connection, of.company_id, *numbers, kind=hot_sync.LIST_NUMBER)
 
 
 DELETE_EXPIRED = """
@@ -259,5 +259,5 @@ async def expire_numbers(postgres: Postgres, limit: int = _CHUNK) -> set[int]:
         for row in await connection.fetch(DELETE_EXPIRED, limit):
             by_company.setdefault(row["company_id"], set()).add(row["number"])
         for company_id, numbers in by_company.items():
-            await hot_sync.note(connection, company_id, hot_sync.LIST_NUMBER, *numbers)
+            await hot_sync.note(connection, company_id, *numbers, kind=hot_sync.LIST_NUMBER)
     return set(by_company)

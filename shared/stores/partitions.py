@@ -135,7 +135,7 @@ async def _drop(postgres: Postgres, partition: Partition) -> bool:
             await connection.execute(SET_PATIENCE)
             await connection.execute(f"ALTER TABLE {partition.parent} DETACH PARTITION {partition.name}")
             await connection.execute(f"DROP TABLE {partition.name}")
-    except asyncpg.LockNotAvailableError:
+    except (asyncpg.LockNotAvailableError, asyncpg.UndefinedTableError):  # in use, or just dropped elsewhere
         return False
     return True
 

@@ -4,8 +4,8 @@ Owns the asyncpg pool and the translation of its errors. Must never hold SQL of 
 state: nothing is reset between two uses of a connection, so only transaction-level locks and settings fit.
 
 Failure policy: whatever says that the server is away, full, starting, stopping or late becomes
-Unavailable('postgres') within the deadline; the next use connects anew. Constraint violations pass through to
-the store that caused them.
+Unavailable('postgres') within the deadline; the next use connects anew. Once it was late, those who wait for
+a load are told sooner (`patience`). Constraint violations pass through to the store that caused them.
 """
 
 import asyncio
@@ -36,6 +36,9 @@ _LINE_BROKEN = (
 )
 
 
+_SHORT_S = 0.08
+
+
 class Postgres:
     """A pool of connections.
 
@@ -45,6 +48,7 @@ class Postgres:
     def __init__(self, pool: "Pool[asyncpg.Record]", deadline_s: float) -> None:
         self._pool = pool
         self._deadline_s = deadline_s
+        self._silent = False
         self.queries = 0
 
     @classmethod
@@ -95,6 +99,18 @@ class Postgres:
         """Connections open and not in use."""
         return self._pool.get_idle_size()
 
+    @asynccontextmanager
+    async def patience(self) -> AsyncIterator[None]:
+        """Around a wait for what another task loads: short while the server does not answer.
+
+        Errors: Unavailable; the load goes on, and when it succeeds the server answers again.
+        """
+        try:
+            async with asyncio.timeout(_SHORT_S if self._silent else None):
+                yield
+        except TimeoutError as error:
+            raise Unavailable("postgres") from error
+
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         """All rows. Errors: Unavailable. Cost: one round trip."""
         async with self._within_deadline() as connection:
@@ -141,6 +157,7 @@ class Postgres:
             async with asyncio.timeout(self._deadline_s), self._borrowed() as connection:
                 yield connection
         except TimeoutError as error:
+            self._silent = True
             raise Unavailable("postgres") from error
 
     @asynccontextmanager
@@ -149,7 +166,9 @@ class Postgres:
         connection = await self._acquire()
         try:
             yield connection
+            self._silent = False
         except BaseException as error:
+            self._silent = self._silent or isinstance(error, TimeoutError)
             if _line_is_broken(error, connection) and not _is_closed(connection):
                 connection.terminate()  # what is still on its way must not reach the next user
             if _says_away(error, connection):
@@ -162,6 +181,7 @@ class Postgres:
         try:
             return await self._pool.acquire(timeout=self._deadline_s)
         except (OSError, TimeoutError, *_SERVER_AWAY) as error:
+            self._silent = isinstance(error, TimeoutError)
             raise Unavailable("postgres") from error
 
 

@@ -82,7 +82,7 @@ class Rebuild:
             return False
         await writer.write(truth, self._clock.now_ms())
         for company_id in truth.versions:
-            await rewrite_company_lists(connection, self._redis, company_id)
+            await rewrite_company_lists(connection, self._redis, company_id=company_id)
         await writer.finish()
         SHARDS_REBUILT.add()
         return True

@@ -4,9 +4,11 @@ Owns the names of all hot state. All keys of a company carry its shard's tag, so
 Must never be bypassed: no other file spells a key.
 
 `{sNN}:head`  hash, never falls away
-    epoch = run_id of the Redis it was built for; v:<company> = config version; g:<generation> = list id.
+    epoch = run_id of the Redis it was built for; v:<company> = config version; g:<generation> = list id;
+    s:<company> = the last turn of whoever wrote its hot copy (hot_turn.lua).
 `{sNN}:c:<company>:<e164>`  hash, stays as long as its newest field: one caller
-    k<key> = its live reservation, the same text as below; m<campaign> = the key whose reservation it is;
+    k<key> = its live reservation, the same text as below; m<campaign> = the key whose reservation it is,
+    or the text itself once that key has another, elsewhere;
     n<number> = `uuid|expires_ms`; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's).
 `{sNN}:c:t<key>:<e164>`  the same for a test key, whose shield and leases (e164 "") are its own
 `{sNN}:a:<campaign>`  hash, stays as long as its newest field: numbers leased to anonymous callers

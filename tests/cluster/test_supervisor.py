@@ -16,6 +16,7 @@ from tests.support.processes import wait_until
 
 _RUN = """
 import asyncio, os, sys
+from contextlib import closing
 from pathlib import Path
 from deploy.local.catalogue import Service
 from deploy.local.crews import Crews
@@ -25,13 +26,16 @@ from deploy.local.supervisor import Supervisor
 async def main(port, ops_port, workers, metrics):
     def say(text):
         print(text, flush=True)
-    readiness = Readiness()
+    with closing(Readiness()) as readiness:
+        await run(readiness, port, ops_port, workers, metrics, say)
+    say("stopped")
+
+async def run(readiness, port, ops_port, workers, metrics, say):
     crews = Crews(readiness, metrics=Path(metrics), say=say)
     service = Service(name="tiny", port=int(port), ops_port=int(ops_port))
     command = (sys.executable, "-m", "tests.support.tiny_service")
     slots = crews.assemble(service, os.environ, workers=int(workers), command=command)
     await Supervisor(slots, readiness, say=say).run(lambda: say("ready"))
-    say("stopped")
 
 asyncio.run(main(*sys.argv[1:]))
 """

@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 
 SOON_S = 1.0  # generous: what is promised is 100 ms
 BACK_WITHIN_S = 5.0
+CAP = 80
 
 
 async def until_back(service: ServiceProcess, target: Callable[[], str], back_s: float) -> None:
@@ -27,7 +28,7 @@ async def until_back(service: ServiceProcess, target: Callable[[], str], back_s:
 async def test_redis_is_away_for_a_while(redis_stage: Stage, own_redis: Engine, how: str) -> None:
     stage, everyone = redis_stage, callers()
     stage.worker()
-    stage.apply(a_drill_account(keys=("Pings", "Paused")))
+    stage.apply(a_drill_account(keys=("Pings", "Paused"), caps={"daily": CAP}))
     (rtb,) = stage.rtb()
     stage.keys("pause", "Paused")
     paused = stage.ping("2125551212", "Paused")
@@ -47,9 +48,15 @@ async def test_redis_is_away_for_a_while(redis_stage: Stage, own_redis: Engine, 
         back_s = monotonic()
         await asyncio.to_thread(own_redis.start if how == "killed" else own_redis.resume)
         await until_back(rtb, lambda: stage.ping(next(everyone)), back_s)
+        await load.goes_on(CAP)
     assert [said for said in load.said if said.status != 200 and not said.is_away] == []
     assert (await ask(rtb, paused)).status == 403
     assert (await ask(rtb, confirm, method="PUT")).fields["status"] == "confirmed"
+    reserved = {said.fields["uuid"] for said in load.said if said.is_reserved}
+    assert len(reserved) < CAP  # the confirmed one has a place, too
+    assert load.said[-1].fields["reason"] == "buyers_capped"
+    await stage.until_logged()
+    assert reserved <= {row["uuid"] for row in await stage.logged()}
 
 
 def took_s(said: Said) -> float:

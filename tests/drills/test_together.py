@@ -3,8 +3,6 @@
 from collections import Counter
 from itertools import islice
 
-from redis import Redis
-
 from tests.support.account_stage import Stage, a_drill_account, callers
 from tests.support.partners import ask_all
 

@@ -128,7 +128,9 @@ async def test_versions_mirror_and_tags_come_back(postgres: Postgres, redis: Red
 async def test_caller_lists_come_back(postgres: Postgres, redis: Redis, rebuild: Rebuild) -> None:
     company = await _company(postgres)
     columns = "company_id, level, entity_id, name"
-    insert_list = f"INSERT INTO caller_lists ({columns}) VALUES ($1, 'company', $1, 'suppressed') RETURNING id"
+    insert_list = (
+        f"INSERT INTO caller_lists ({columns}) VALUES ($1, 'company', $1, 'suppressed') RETURNING id"
+    )
     list_id = await postgres.fetchval(insert_list, company)
     insert_generation = (
         "INSERT INTO caller_list_generations (company_id, list_id) VALUES ($1, $2) RETURNING id"
@@ -284,13 +286,6 @@ async def test_a_change_under_way_is_waited_for(postgres: Postgres, redis: Redis
         assert await rebuild.cold() == EVERY
     assert await rebuilding == [SHARD]
     assert (await _hash(redis, redis_keys.head(SHARD)))[f"v:{company}"] == "8"
-
-
-async def test_a_chilled_shard_is_cold_until_it_is_rebuilt(redis: Redis, rebuild: Rebuild) -> None:
-    await rebuild.rebuild(EVERY)
-    await rebuild.chill([SHARD, 11])
-    assert await rebuild.cold() == [SHARD, 11]
-    assert await rebuild.rebuild(EVERY) == [SHARD, 11]
 
 
 async def test_without_redis_the_rebuild_ends_as_unavailable(own_redis: Engine, postgres: Postgres) -> None:

@@ -1,9 +1,10 @@
 """reserve.lua and confirm.lua against their models, through whatever comes to pass."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any
+from random import Random
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,68 +30,69 @@ from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
-from tests.support import models
 from tests.support.asks import VERSION, Offer, a_key, an_ask, candidates
-from tests.support.models import AWAY, SHARD, Shard, Terms
+from tests.support.models import AWAY, SHARD, Shard, Terms, Told, confirm
+from tests.support.reserve_model import reserve
 from tests.support.shards import COMPANY, now_ms, put, take
 
 PATIENT = Limits(deadline_ms=30_000, silence_ms=30_000)
 CALLERS = ("+13105551212", "+12125551212", "")
-SUBJECTS = ("b1", "b2", "g1")
-NUMBERS = ("", "+1", "+1,+2", "+1,+2,+3,+4", "+1,+2,+3,+4")
 WINDOWS = (1_000, 2_000, 3_000)
-
-limits = st.none() | st.integers(0, 3)
-list_ids = st.lists(st.integers(1, 3), unique=True, max_size=2).map(tuple)
-levels = (
-    st.sampled_from([ListIds()] * 6) | st.builds(ListIds, deny=list_ids) | st.builds(ListIds, admit=list_ids)
-)
-small = st.integers(0, 3)
-starts = st.sampled_from(WINDOWS)
+SUBJECTS: tuple[tuple[str, ...], ...] = ((), ("b1",), ("b2",), ("g1",), ("b1", "g1"), ("b2", "g1"))
+TTLS = (10, 15, 999)
+dice_of_a_step = st.randoms(use_true_random=True)  # a seed each: quick to draw, and the same again
 
 
-@st.composite
-def all_caps(draw: st.DrawFn) -> FlatCaps:
-    flat: tuple[str | int, ...] = ()
-    for subject in draw(st.sampled_from([(), ("b1",), ("b2",), ("g1",), ("b1", "g1"), ("b2", "g1")])):
-        wanted = [draw(limits) for _ in range(5)]
-        flat += (subject, *(-1 if one is None else one for one in wanted), *(draw(starts) for _ in range(3)))
+def some_caps(dice: Random) -> FlatCaps:
+    flat: FlatCaps = ()
+    for subject in dice.choice(SUBJECTS):
+        limits = [dice.choice((-1, -1, -1, 0, 1, 2, 3)) for _ in range(5)]
+        flat += (subject, *limits, *(dice.choice(WINDOWS) for _ in range(3)))
     return flat
 
 
-offers = st.lists(st.builds(Offer, caps=all_caps(), lists=levels, buyer_id=st.integers(1, 9)), max_size=10)
-fills = st.builds(
-    Fill, hour_at=starts, hour_n=small, day_at=starts, day_n=small, month_at=starts, month_n=small,
-    hard_n=small, live_n=small, rev=st.integers(0, 10**12),
-)  # fmt: skip
-key_settings = st.builds(
-    RtbSettings,
-    ttl_seconds=st.sampled_from([10, 15, 999]),
-    add_to_caps_on_status_reserved=st.booleans(),
-    ping_shield_scope=st.sampled_from(["key", "campaign"]),
-    rate_limit_per_second=st.none() | st.integers(1, 2),
-    shadow=st.sampled_from([(), ("rate_limit",)]),
-    test=st.sampled_from([False, False, False, True]),
-)
-setups = st.builds(
-    Terms, soft=st.sampled_from([3, 1_000]), hard=st.sampled_from([12, 1_000]), has_sip=st.booleans()
-)
+def some_lists(dice: Random, of: int) -> ListIds:
+    """Lists at all in one of so many."""
+    if dice.randrange(of):
+        return ListIds()
+    ids = tuple(dice.sample((1, 2, 3), dice.randint(1, 2)))
+    return dice.choice((ListIds(deny=ids), ListIds(admit=ids), ListIds(deny=ids, admit=(2,))))
 
 
-PING: dict[str, st.SearchStrategy[Any]] = {
-    "some": offers,
-    "flags": st.tuples(st.booleans(), st.sampled_from(["", "", "cc"])),
-    "key": st.sampled_from([10, 11, 12]),
-    "publisher": st.sampled_from([7, 7, 8]),
-    "caller": st.sampled_from(CALLERS),
-    "own": key_settings,
-    "campaign": st.sampled_from([100, 200]),
-    "numbers": st.sampled_from(NUMBERS),
-    "lists": levels,
-    "decided": st.sampled_from([""] * 6 + ["publisher_paused", "campaign_paused"]),
-    "clock": st.sampled_from([0] * 9 + [900, -900]),
-    "data": st.data(),
-}
+def some_offers(dice: Random) -> list[Offer]:
+    count = dice.choice((0, 1, 2, 3, 8, 9, 17))
+    return [
+        Offer(caps=some_caps(dice), lists=some_lists(dice, 4), buyer_id=place)
+        for place in range(1, count + 1)
+    ]
+
+
+def some_settings(dice: Random) -> RtbSettings:
+    return RtbSettings(
+        ttl_seconds=dice.choice(TTLS),
+        add_to_caps_on_status_reserved=dice.random() < 0.6,
+        ping_shield_scope=dice.choice(("key", "campaign")),
+        rate_limit_per_second=dice.choice((None, None, 1, 2)),
+        shadow=dice.choice(((), ("rate_limit",))),
+        test=dice.random() < 0.1,
+    )
+
+
+def some_ask(dice: Random, now: int) -> Ask:
+    decided = dice.choice(("",) * 12 + ("publisher_paused", "campaign_paused"))
+    offers = [] if decided else some_offers(dice)
+    return an_ask(
+        now + dice.choice((0,) * 9 + (900, -900)),
+        campaign_id=dice.choice((100, 100, 200)),
+        key=a_key(dice.choice((10, 10, 11, 12))),
+        settings=some_settings(dice),
+        publisher_id=dice.choice((7, 7, 7, 8)),
+        caller=dice.choice(CALLERS),
+        numbers=dice.choice(("", "+1", "+1,+2", "+1,+2,+3", "+1,+2,+3,+4")),
+        lists=write_lists(some_lists(dice, 8)),
+        candidates=candidates(offers, more=bool(offers) and dice.random() < 0.2, decided=decided),
+        verdicts=dice.choice(("",) * 5 + ("cc",)),
+    )
 
 
 class World:
@@ -112,18 +114,17 @@ def world(fresh_redis: str) -> Iterator[World]:
 class Machine(RuleBasedStateMachine):
     """The shard as it should be, beside the shard as it is."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.redis = world.redis
-        self.shard = Shard(epoch="ours")
+    world: ClassVar[World]
 
-    @initialize(terms=setups)
-    def begin(self, terms: Terms) -> None:
-        self.terms = terms
-        self.store = PingStore(self.redis, soft=terms.soft, hard=terms.hard, has_sip=terms.has_sip)
-        self.shard.versions = {COMPANY: VERSION}
-        self.shard.generations = {11: 1, 12: 2, 13: 3}
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis = self.world.redis
+        self.shard = Shard(epoch="ours", versions={COMPANY: VERSION}, generations={11: 1, 12: 2, 13: 3})
+
+    @initialize(soft=st.sampled_from([5, 1_000]), hard=st.sampled_from([40, 1_000]), has_sip=st.booleans())
+    def begin(self, soft: int, hard: int, has_sip: bool) -> None:
+        self.terms = Terms(soft=soft, hard=hard, has_sip=has_sip)
+        self.store = PingStore(self.redis, soft=soft, hard=hard, has_sip=has_sip)
         self._put()
 
     def _put(self) -> None:
@@ -134,156 +135,119 @@ class Machine(RuleBasedStateMachine):
         self.shard = self.shard.older(ms)
         self._put()
 
-    @rule(subject=st.sampled_from(SUBJECTS), fill=fills)
-    def calls_are_committed(self, subject: str, fill: Fill) -> None:
-        self.shard.fills[subject] = fill
-        self._put()
-
-    @rule(
-        caller=st.sampled_from(CALLERS[:2]),
-        generations=st.lists(st.integers(11, 14), unique=True, max_size=2),
-    )
-    def a_caller_is_listed(self, caller: str, generations: list[int]) -> None:
-        self.shard.listed.pop(caller[1:], None)
-        if generations:
-            self.shard.listed[caller[1:]] = generations
-        self._put()
-
-    @rule(generation=st.integers(11, 14), list_id=st.none() | st.integers(1, 3))
-    def a_list_is_swapped(self, generation: int, list_id: int | None) -> None:
-        self.shard.generations.pop(generation, None)
-        if list_id is not None:
-            self.shard.generations[generation] = list_id
-        self._put()
-
-    @rule(caller=st.sampled_from(CALLERS[:2]), publisher=st.sampled_from([0, 7, 8]), rev=st.integers(1, 2))
-    def tags_are_stored(self, caller: str, publisher: int, rev: int) -> None:
-        now = self.world.run(now_ms(self.redis))
-        text = f'{rev}|{now + 30_000}|{{"from{publisher}":"a|b"}}'
-        self.shard.hashes.setdefault(redis_keys.caller(SHARD, COMPANY, caller), {})[f"t{publisher}"] = text
+    @rule(dice=dice_of_a_step)
+    def the_world_changes(self, dice: Random) -> None:
+        """Calls are committed, callers and lists change, the stream is drained, tags are stored."""
+        small = [dice.randint(0, 3) for _ in range(5)]
+        at = [dice.choice(WINDOWS) for _ in range(3)]
+        self.shard.fills[dice.choice(("b1", "b2", "g1"))] = Fill(
+            hour_at=at[0], hour_n=small[0], day_at=at[1], day_n=small[1], month_at=at[2], month_n=small[2],
+            hard_n=small[3], live_n=small[4], rev=dice.randrange(10**12),
+        )  # fmt: skip
+        caller = dice.choice(CALLERS[:2])
+        self.shard.listed[caller[1:]] = dice.sample((11, 12, 13, 14), dice.randint(1, 3))
+        self.shard.generations.pop(dice.randint(11, 14), None)
+        self.shard.generations[dice.randint(11, 14)] = dice.randint(1, 3)
+        if dice.random() < 0.3:
+            self.shard.events.clear()
+        if dice.random() < 0.4:
+            publisher, expires = dice.choice((0, 7, 8)), self.world.run(now_ms(self.redis)) + 30_000
+            fields = self.shard.hashes.setdefault(redis_keys.caller(SHARD, COMPANY, caller), {})
+            fields[f"t{publisher}"] = f'{dice.randint(1, 3)}|{expires}|{{"from{publisher}":"a|b"}}'
         self._put()
 
     @precondition(lambda self: self.shard.reservations)
-    @rule(data=st.data())
-    def a_reservation_is_claimed(self, data: st.DataObject) -> None:
-        uuid = data.draw(st.sampled_from(sorted(self.shard.reservations)))
+    @rule(dice=dice_of_a_step)
+    def a_reservation_is_claimed(self, dice: Random) -> None:
+        uuid = dice.choice(sorted(self.shard.reservations))
         old = self.shard.reservations[uuid]
         new = write_reservation(replace(read_reservation(old.encode()), status="claimed")).decode()
         for fields in (self.shard.reservations, *self.shard.hashes.values()):
             fields.update({name: new for name, text in fields.items() if text == old})
         self._put()
 
-    @rule(**PING)
-    def a_ping(self, **said: Any) -> None:
-        self._ping(**said)
+    @rule(dice=dice_of_a_step)
+    def pings_come(self, dice: Random) -> None:
+        for _ in range(8):
+            self._ping(dice, 0)
 
-    @rule(**PING)
-    def another_ping(self, **said: Any) -> None:
-        self._ping(**said)
+    @rule(dice=dice_of_a_step)
+    def more_pings_come(self, dice: Random) -> None:
+        self.pings_come(dice)
 
-    @rule(
-        epoch=st.sampled_from(["ours", "ours", "older", ""]),
-        version=st.sampled_from([VERSION, VERSION + 1]),
-        clock=st.sampled_from([0, 1_500, -1_500]),
-        ping=st.fixed_dictionaries(PING),
-    )
-    def a_ping_in_trouble(self, epoch: str, version: int, clock: int, ping: dict[str, Any]) -> None:
+    @rule(dice=dice_of_a_step, trouble=st.sampled_from(["older", "", "stale", "clock"]))
+    def a_ping_comes_in_trouble(self, dice: Random, trouble: str) -> None:
         """Redis is not the shard's own, or the config is newer, or our clock is off."""
-        self._head(epoch, version)
-        self._ping(**{**ping, "clock": clock})
+        self._head(trouble if trouble in {"older", ""} else "ours", VERSION + (trouble == "stale"))
+        self._ping(dice, dice.choice((-1_500, 1_500)) if trouble == "clock" else 0)
         self._head("ours", VERSION - 1)
 
     def _head(self, epoch: str, version: int) -> None:
         self.shard.epoch, self.shard.versions = epoch, {COMPANY: version}
         self._put()
 
-    def _ping(self, data: st.DataObject, flags: tuple[bool, str], **said: Any) -> None:
+    def _ping(self, dice: Random, clock_ms: int) -> None:
         before = self.world.run(now_ms(self.redis))
-        offered = [] if said["decided"] else said["some"]
-        ask = an_ask(
-            before + said["clock"],
-            campaign_id=said["campaign"],
-            key=a_key(said["key"]),
-            settings=said["own"],
-            publisher_id=said["publisher"],
-            caller=said["caller"],
-            numbers=said["numbers"],
-            lists=write_lists(said["lists"]),
-            candidates=candidates(offered, more=flags[0] and bool(offered), decided=said["decided"]),
-            verdicts=flags[1],
-        )
-        seen = self._stored(ask, before)
-        ask = replace(ask, tags_seen=data.draw(st.sampled_from([seen] * 8 + ["0:0", "1:2"])))
-        self._insist(before, self._reserve(ask), lambda now: models.reserve(self.shard, ask, now, self.terms))
+        ask = some_ask(dice, before + clock_ms)
+        if dice.random() < 0.9:
+            ask = replace(ask, tags_seen=self._stored(ask, before))
+        answer = self._answer(lambda: self.store.reserve(ask))
+        self._insist(before, answer, lambda now: reserve(self.shard, ask, now, self.terms))
 
     def _stored(self, ask: Ask, now: int) -> str:
         """The revisions that a service which looked before would send."""
-        trial, _ = models.reserve(
-            deepcopy(self.shard), replace(ask, tags_seen="never"), now, Terms(hard=10**9)
-        )
-        return getattr(trial, "seen", "0:0")
-
-    def _reserve(self, ask: Ask) -> object:
-        try:
-            return self.world.run(self.store.reserve(ask))
-        except Unavailable:
-            return AWAY
+        looking = replace(ask, tags_seen="never", now_ms=now)
+        outcome, _ = reserve(deepcopy(self.shard), looking, now, Terms(hard=10**9))
+        return getattr(outcome, "seen", "0:0")
 
     @precondition(lambda self: self.shard.reservations)
-    @rule(caps=st.none() | all_caps(), clock=st.sampled_from([0] * 9 + [900, -1_500]), data=st.data())
-    def a_confirmation(self, caps: FlatCaps | None, clock: int, data: st.DataObject) -> None:
-        uuid = data.draw(st.sampled_from(sorted(self.shard.reservations)))
+    @rule(dice=dice_of_a_step)
+    def a_confirmation_comes(self, dice: Random) -> None:
+        uuid = dice.choice(sorted(self.shard.reservations))
         held = read_reservation(self.shard.reservations[uuid].encode())
+        caps = some_caps(dice) if dice.random() < 0.9 else None
         own = RtbSettings(test=self._is_of_a_test(uuid))
         before = self.world.run(now_ms(self.redis))
-        sent = before + clock
-
-        async def ask() -> object:
-            try:
-                return await self.store.confirm(
-                    held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own
-                )
-            except Unavailable:
-                return AWAY
-
-        answer = self.world.run(ask())
-        self._insist(
-            before, answer, lambda now: models.confirm(self.shard, uuid, sent, VERSION, now, caps, own)
+        sent = before + dice.choice((0,) * 9 + (900, -1_500))
+        told = Told(uuid=uuid, sent_ms=sent, version=VERSION, caps=caps, test=own.test)
+        answer = self._answer(
+            lambda: self.store.confirm(held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own)
         )
+        self._insist(before, answer, lambda now: confirm(self.shard, told, now))
 
     def _is_of_a_test(self, uuid: str) -> bool:
         hashes = (fields for key, fields in self.shard.hashes.items() if ":c:t" in key)
         return any(uuid in text for fields in hashes for text in fields.values())
 
-    def _insist(self, before: int, answer: object, model: Any) -> None:
+    def _answer(self, call: Callable[[], Any]) -> object:
+        try:
+            return self.world.run(call())
+        except Unavailable:
+            return AWAY
+
+    def _insist(self, before: int, answer: object, model: Callable[[int], tuple[object, Shard]]) -> None:
         """The answer, and the whole shard, are what they must be at some moment of the call."""
         after = self.world.run(now_ms(self.redis))
-        is_now = self.world.run(take(self.redis))
-        known = len(self.shard.events)
-        tried = []
-        for now in _moments(before, after, answer, is_now, known):
+        found = self.world.run(take(self.redis))
+        for now in _moments(before, after, answer, found.events[len(self.shard.events) :]):
             expected, shard = model(now)
-            tried.append(expected)
-            if expected == answer and _lasting(shard, now) == _lasting(is_now, now):
+            if expected == answer and _lasting(shard, now) == _lasting(found, now):
                 self.shard = shard
                 return
         expected, shard = model(before)
-        assert answer in tried
-        assert _lasting(is_now, before) == _lasting(shard, before)
+        assert answer == expected
+        assert _lasting(found, before) == _lasting(shard, before)
 
 
-def _moments(before: int, after: int, answer: object, shard: Shard, known: int) -> Iterator[int]:
-    """When the script can have run, the likeliest first."""
+def _moments(before: int, after: int, answer: object, events: list[dict[str, str]]) -> Iterator[int]:
+    """When the script can have run."""
     if isinstance(answer, Taken):
-        held = [text for text in shard.reservations.values() if f"|{answer.expires_ms}|" in text]
-        ttls = (10_000, 15_000, 999_000)
-        yield from (
-            answer.expires_ms - ttl for ttl in ttls if held and before <= answer.expires_ms - ttl <= after
-        )
+        tried = (answer.expires_ms - ttl * 1_000 for ttl in TTLS)
+        yield from (now for now in tried if before <= now <= after)
     elif isinstance(answer, Limited):
         yield from (now for now in range(before, after + 1) if (now + answer.wait_ms) % 1_000 == 0)
-    elif shard.events[known:] and "c" in shard.events[-1]:
-        yield int(shard.events[-1]["c"].split("|")[1])
+    elif events and "c" in events[-1]:
+        yield int(events[-1]["c"].split("|")[1])
     else:
         yield from (before, after)
 
@@ -296,9 +260,10 @@ def _lasting(shard: Shard, now: int) -> Shard:
 
 
 def test_the_scripts_do_what_their_models_do(world: World) -> None:
+    Machine.world = world
     run_state_machine_as_test(
-        lambda: Machine(world),
+        Machine,
         settings=settings(
-            max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

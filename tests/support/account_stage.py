@@ -31,23 +31,26 @@ _companies = count(1)
 
 
 class Stage:
-    """Stores, an account in them, services, and the operator's commands. Shape: tokens by the names of keys."""
+    """Stores, an account in them, services, and the operator's commands.
+
+    Shape: tokens by the names of keys; services by name, the first of each that was started last.
+    """
 
     def __init__(self, dsn: str, redis_url: str, folder: Path) -> None:
         self.dsn = dsn
         self.redis_url = redis_url
         self.company = ""
         self.tokens: dict[str, str] = {}
-        self.logs: list[Path] = []
+        self.services: dict[str, ServiceProcess] = {}
         self._folder = folder
-        self._services: list[ServiceProcess] = []
+        self._started: list[ServiceProcess] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(ServiceProcess.stop, self._services))
+            list(pool.map(ServiceProcess.stop, self._started))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,7 +81,7 @@ class Stage:
         """What an operator's command printed. Fails when it did not end with exit code 0."""
         done = subprocess.run(
             [*_COMMAND, *arguments],
-            env={**_not_ours(), **self.environment, "RINGPOST_HOME": str(self._folder), **_SEALING},
+            env={**_not_ours(), **self.environment, **_SEALING, "RINGPOST_HOME": str(self._folder)},
             capture_output=True,
             text=True,
             check=False,
@@ -129,20 +132,21 @@ class Stage:
         environment = {setting: value for setting, value in changed.items() if value is not None}
         services = []
         for _ in range(number):
-            log = self._folder / f"{name}.{len(self._services)}.log"
+            log = self._folder / f"{name}.{len(self._started)}.log"
             services.append(ServiceProcess(name, environment, log=log))
-            self.logs.append(log)
-            self._services.append(services[-1])
+            self._started.append(services[-1])
             services[-1].spawn()  # in this thread: a child ends with the thread that made it
         for service in services:
             service.until_ready()
+        self.services[name] = services[0]
         return services
 
 
-SELECT_PINGS = """
-SELECT uuid::text AS uuid, status, caller, duplicate_original_uuid::text AS original FROM pings ORDER BY created_at, uuid
-"""
 _SEALING = {"RINGPOST_KEY_ENCRYPTION_KEY": "k" * 32}
+SELECT_PINGS = """
+SELECT uuid::text AS uuid, status, caller, duplicate_original_uuid::text AS original FROM pings ORDER BY
+created_at, uuid
+"""
 
 
 def _not_ours() -> dict[str, str]:

@@ -32,11 +32,11 @@ class Offer(Struct, frozen=True, kw_only=True):
     buyer_id: int = 1
 
 
-def flat(subject: str, *, at: int = 1_000, **limits: int | None) -> FlatCaps:
-    """One subject's caps, its windows having begun at the same moment."""
+def flat(subject: str, **limits: int | None) -> FlatCaps:
+    """One subject's caps; its hour began at 3000, its day at 2000, its month at 1000."""
     names = ("concurrency", "hard", "hourly", "daily", "monthly")
     shown = [limits.get(name) for name in names]
-    return (subject, *(-1 if limit is None else limit for limit in shown), at, at, at)
+    return (subject, *(-1 if limit is None else limit for limit in shown), 3_000, 2_000, 1_000)
 
 
 def candidates(offers: Sequence[Offer], *, more: bool = False, decided: str = "") -> Candidates:

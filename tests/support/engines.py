@@ -32,6 +32,7 @@ from deploy.local.redis_engine import RedisEngine
 from shared.stores.migrations import migrate
 
 _CHOICE = os.environ.get("RINGPOST_ENGINES", "")
+_PREFIX = "ringpost-test-"
 _PASSWORD = "throw-away"
 _TEMPLATE = "template_migrated"
 _MEMORY_DISK = Path("/dev/shm")
@@ -96,10 +97,20 @@ def _quick_disk() -> str | None:
     return str(_MEMORY_DISK) if plenty else None
 
 
+@cache
+def _sweep() -> None:
+    """Remove what killed sessions left, once a session."""
+    for folder in Path(_quick_disk() or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def throw_away_folder() -> Iterator[Path]:
     """A folder that engines' users can reach, unlike pytest's own; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="ringpost-test-", dir=_quick_disk()))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_quick_disk()))
     folder.chmod(0o711)
     try:
         yield folder

@@ -1,7 +1,7 @@
 """The scripts over again, in Python: what each must do to a shard's hot state.
 
-Owns a shard's state as plain values and a model of each hot script, in the plainest words. Must never talk to Redis:
-tests/support/shards.py puts a state there and takes it out again.
+Owns a shard's state as plain values, the rules that several scripts share, and confirm.lua's model; reserve.lua's is
+tests/support/reserve_model.py. Must never talk to Redis: tests/support/shards.py puts a state there and takes it out.
 """
 
 from copy import deepcopy
@@ -9,25 +9,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.rtb.store import Ask
-from services.rtb.store.replies import (
-    ClockOff,
-    Doubled,
-    Judged,
-    Limited,
-    More,
-    Nobody,
-    Stale,
-    StoredTags,
-    Taken,
-)
+from services.rtb.store.replies import Nobody
 from shared.domain.caps import Caps, Fill, may_take
-from shared.domain.keys import RtbSettings
-from shared.domain.pings import decode_winner
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
 from shared.domain.routing.evaluation import FlatCaps
 from shared.domain.schedule import Windows
-from shared.stores import redis_keys
+from shared.stores.fence import ClockOff, Stale
 
 SHARD = 1
 AWAY = "away"
@@ -77,28 +64,27 @@ class Terms:
     has_sip: bool = False
 
 
-def reserve(before: Shard, ask: Ask, now: int, terms: Terms) -> tuple[Judged | str, Shard]:
-    """What reserve.lua must answer at a moment, and leave behind."""
-    shard = deepcopy(before)
-    refusal = _fenced(shard, ask.plan.company.id, ask.version, ask.now_ms, now)
-    if refusal is not None:
-        return refusal, shard
-    if len(shard.events) >= terms.hard:
-        return AWAY, shard
-    _release_due(shard, now)
-    return _Reserve(shard, ask, now, terms).judge(), shard
+@dataclass(frozen=True)
+class Told:
+    """A confirmation as confirm.lua is told of it. Shape: caps None = the winner left the campaign."""
+
+    uuid: str
+    sent_ms: int
+    version: int
+    caps: FlatCaps | None
+    test: bool
 
 
 def confirm(
-    before: Shard, uuid: str, sent: int, version: int, now: int, caps: FlatCaps | None, settings: RtbSettings
+    before: Shard, told: Told, now: int
 ) -> tuple[Reservation | Nobody | Stale | ClockOff | str | None, Shard]:
     """What confirm.lua must answer at a moment, and leave behind."""
     shard = deepcopy(before)
-    refusal = _fenced(shard, 1, version, sent, now)
+    refusal = fenced(shard, 1, told.version, told.sent_ms, now)
     if refusal is not None:
         return refusal, shard
-    _release_due(shard, now)
-    text = shard.reservations.get(uuid)
+    release_due(shard, now)
+    text = shard.reservations.get(told.uuid)
     if text is None:
         return None, shard
     held = read_reservation(text.encode())
@@ -108,23 +94,23 @@ def confirm(
         return Nobody(verdicts="", shadow=""), shard
     if held.status == "confirmed":
         return held, shard
-    if caps is None:
+    if told.caps is None:
         return Nobody(verdicts="", shadow=""), shard
     subjects = held.subjects
-    if not subjects and not settings.test:
-        if _full(shard, caps):
+    if not subjects and not told.test:
+        if full(shard, told.caps):
             return Nobody(verdicts="", shadow=""), shard
-        subjects = _hold(shard, caps, uuid, held.expires_ms)
+        subjects = hold(shard, told.caps, told.uuid, held.expires_ms)
     confirmed = msgspec.structs.replace(held, status="confirmed", subjects=subjects)
     new = write_reservation(confirmed).decode()
-    shard.reservations[uuid] = new
+    shard.reservations[told.uuid] = new
     for fields in shard.hashes.values():
         fields.update({name: new for name, known in fields.items() if known == text})
-    shard.events.append({"c": f"{uuid}|{now}|{subjects}"})
+    shard.events.append({"c": f"{told.uuid}|{now}|{subjects}"})
     return confirmed, shard
 
 
-def _fenced(shard: Shard, company: int, version: int, sent: int, now: int) -> Stale | ClockOff | str | None:
+def fenced(shard: Shard, company: int, version: int, sent: int, now: int) -> Stale | ClockOff | str | None:
     if shard.epoch != "ours":
         return AWAY
     if shard.versions.get(company, 0) > version:
@@ -132,7 +118,7 @@ def _fenced(shard: Shard, company: int, version: int, sent: int, now: int) -> St
     return ClockOff() if abs(now - sent) > 1_000 else None
 
 
-def _release_due(shard: Shard, now: int) -> None:
+def release_due(shard: Shard, now: int) -> None:
     over = sorted((score, member) for member, score in shard.due.items() if score <= now)
     for _, member in over[:64]:
         del shard.due[member]
@@ -153,180 +139,17 @@ def _subjects(caps: FlatCaps) -> list[tuple[str, Caps, Windows]]:
     return found
 
 
-def _full(shard: Shard, caps: FlatCaps) -> str:
+def full(shard: Shard, caps: FlatCaps) -> str:
     for subject, own, windows in _subjects(caps):
         if not may_take(own, shard.fills.get(subject, Fill()), shard.holds.get(subject, 0), windows):
             return "g" if subject.startswith("g") else "c"
     return ""
 
 
-def _hold(shard: Shard, caps: FlatCaps, uuid: str, expires: int) -> str:
+def hold(shard: Shard, caps: FlatCaps, uuid: str, expires: int) -> str:
     subjects = [subject for subject, _, _ in _subjects(caps)]
     for subject in subjects:
         shard.holds[subject] = shard.holds.get(subject, 0) + 1
     if subjects:
         shard.due[f"{uuid}|{','.join(subjects)}"] = expires
     return ",".join(subjects)
-
-
-def _verdict(text: str, member: set[int]) -> str:
-    levels = [(part[0], {int(one) for one in part[1:].split(",")}) for part in text.split()]
-    if any(kind == "S" and ids & member for kind, ids in levels):
-        return "s"
-    return "a" if any(kind == "A" and not ids & member for kind, ids in levels) else ""
-
-
-class _Reserve:
-    """One ping's walk, rule by rule."""
-
-    def __init__(self, shard: Shard, ask: Ask, now: int, terms: Terms) -> None:
-        self.shard, self.ask, self.now, self.terms = shard, ask, now, terms
-        self.test, self.key = ask.settings.test, str(ask.key.id)
-        self.place = self._place()
-        self.seen = dict(shard.hashes.get(self.place, {}))
-        self.waiting = len(shard.events)
-
-    def _place(self) -> str:
-        ask = self.ask
-        if self.test:
-            return redis_keys.test_caller(SHARD, ask.key.id, ask.caller)
-        if not ask.caller:
-            return redis_keys.leases(SHARD, ask.plan.campaign_id)
-        return redis_keys.caller(SHARD, ask.plan.company.id, ask.caller)
-
-    def judge(self) -> Judged:
-        ask = self.ask
-        stored = [self._live(self.seen.get(name)) for name in ("t0", f"t{ask.publisher_id}")]
-        seen = ":".join(text.partition("|")[0] or "0" for text in stored)
-        if seen != ask.tags_seen:
-            tags: dict[str, str] = {}
-            for text in filter(None, stored):
-                tags |= msgspec.json.decode(text.split("|", 2)[2])
-            return StoredTags(seen=seen, tags=tags)
-        if ask.candidates.decided == "publisher_paused":
-            return self._nobody("")
-        member = self._member()
-        whole = _verdict(ask.lists, member)
-        if whole:
-            return self._nobody(whole.upper())
-        earlier = self._earlier()
-        if earlier:
-            return self._again(earlier)
-        return self._first(member)
-
-    def _first(self, member: set[int]) -> Judged:
-        ask, rate = self.ask, self.ask.settings.rate_limit_per_second
-        shadow = ""
-        if rate and not ask.verdicts:
-            second = self.now // 1_000
-            at, n = self.shard.rates.get(redis_keys.key_state(SHARD, ask.key.id), (0, 0))
-            n = n if at == second else 0
-            if n >= rate and "rate_limit" not in ask.settings.shadow:
-                return Limited(wait_ms=(second + 1) * 1_000 - self.now)
-            shadow = "r" if n >= rate else ""
-            self.shard.rates[redis_keys.key_state(SHARD, ask.key.id)] = (second, n + 1)
-        candidates = msgspec.msgpack.decode(ask.candidates.packed)
-        number = self._number()
-        if number is None and not self.terms.has_sip and candidates:
-            return self._nobody("N", shadow)
-        verdicts = ask.verdicts
-        for place, (caps, lists, winner) in enumerate(candidates):
-            verdict = _verdict(lists, member) or _full(self.shard, caps)
-            verdicts += verdict or "k"
-            if not verdict:
-                expires = self._take(caps, winner, number or "", verdicts)
-                return Taken(
-                    place=place, number=number or "", expires_ms=expires, verdicts=verdicts, shadow=shadow
-                )
-        return More(verdicts=verdicts) if ask.candidates.more else self._nobody(verdicts, shadow)
-
-    def _live(self, text: str | None) -> str:
-        return text if text and int(text.split("|")[1]) > self.now else ""
-
-    def _member(self) -> set[int]:
-        if not self.ask.listed or not self.ask.caller:
-            return set()
-        generations = self.shard.listed.get(self.ask.caller[1:], [])
-        return {self.shard.generations[one] for one in generations if one in self.shard.generations}
-
-    def _earlier(self) -> str:
-        """The reservation that this ping repeats; an anonymous caller repeats none."""
-        ask = self.ask
-        if not ask.caller:
-            return ""
-        own = self._live(self.seen.get(f"k{self.key}"))
-        if ask.settings.ping_shield_scope == "key":
-            return own
-        campaign = str(ask.plan.campaign_id)
-        pointed = self.seen.get(f"m{campaign}", "")
-        other = self._live(pointed if "|" in pointed else self.seen.get(f"k{pointed}"))
-        return next((text for text in (own, other) if text and text.split("|")[5] == campaign), "")
-
-    def _again(self, earlier: str) -> Judged:
-        held = read_reservation(earlier.encode())
-        if held.publisher_id != self.ask.publisher_id:
-            self._log(f"duplicate|||||{held.uuid}|rejected")
-            return Doubled(original_uuid=held.uuid)
-        result = f"repeat||{held.expires_ms}|{held.number}||{held.uuid}|{held.status}"
-        self._log(result, w=earlier.partition("\n")[2])
-        return held
-
-    def _number(self) -> str | None:
-        numbers = [number for number in self.ask.numbers.split(",") if number]
-        taken = {number: self._live(self.seen.get(f"n{number}")) for number in numbers}
-        free = [number for number in numbers if not taken[number]]
-        if not self.ask.caller:
-            ours = sum(text.endswith(f"|{self.key}") for text in taken.values())
-            if ours + 1 > max(1, len(numbers) // 2):
-                return None
-        return free[0] if free else None
-
-    def _take(self, caps: FlatCaps, winner: str, number: str, verdicts: str) -> int:
-        ask, ttl = self.ask, self.ask.settings.ttl_seconds * 1_000
-        expires = self.now + ttl
-        holds = ask.settings.add_to_caps_on_status_reserved and not self.test
-        subjects = _hold(self.shard, caps, ask.uuid, expires) if holds else ""
-        held = Reservation(
-            status="reserved",
-            expires_ms=expires,
-            company_id=ask.plan.company.id,
-            key_id=ask.key.id,
-            publisher_id=ask.publisher_id,
-            campaign_id=ask.plan.campaign_id,
-            number=number,
-            subjects=subjects,
-            caller=ask.caller,
-            uuid=ask.uuid,
-            winner=decode_winner(winner),
-        )
-        text = write_reservation(held).decode()
-        self.shard.reservations[ask.uuid] = text
-        self._remember(held, text)
-        self._log(
-            f"reserved|{verdicts}|{expires}|{number}|{subjects}||reserved", w=winner, t=ask.candidates.trace
-        )
-        return expires
-
-    def _remember(self, held: Reservation, text: str) -> None:
-        fields = dict(self.seen)
-        if held.caller:
-            old = self._live(self.seen.get(f"k{self.key}"))
-            place = f"m{old.split('|')[5]}" if old else ""
-            if old and fields.get(place) == self.key:
-                fields[place] = old
-            fields |= {f"k{self.key}": text, f"m{held.campaign_id}": self.key}
-        if held.number and held.caller:
-            fields[f"n{held.number}"] = f"{held.uuid}|{held.expires_ms}"
-        elif held.number:
-            fields[f"n{held.number}"] = f"{held.uuid}|{held.expires_ms + 30_000}|{self.key}"
-        if fields:
-            self.shard.hashes[self.place] = fields
-
-    def _nobody(self, verdicts: str, shadow: str = "") -> Nobody:
-        self._log(f"no-target|{verdicts}|||||", t=self.ask.candidates.trace)
-        return Nobody(verdicts=verdicts, shadow=shadow)
-
-    def _log(self, result: str, **more: str) -> None:
-        if self.waiting >= self.terms.soft:
-            more.pop("t", None)
-        self.shard.events.append({"e": self.ask.event.decode(), "r": result, **more})

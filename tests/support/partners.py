@@ -5,16 +5,24 @@ Owns connections to loopback and what was said on them. Must never repeat a requ
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from msgspec import Struct
 
-from tests.support.processes import ServiceProcess
 from tests.support.waiting import eventually, give_way
 
 _ANSWER_WITHIN_S = 10
+
+
+class Listens(Protocol):
+    """Whoever answers on a port of loopback."""
+
+    @property
+    def port(self) -> int:
+        """The port."""
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -62,7 +70,7 @@ class Said(Struct, frozen=True, kw_only=True):
 class Line:
     """One connection, kept as long as the service keeps it."""
 
-    def __init__(self, service: ServiceProcess) -> None:
+    def __init__(self, service: Listens) -> None:
         self._port = service.port
         self._reader = asyncio.StreamReader()
         self._writer: asyncio.StreamWriter | None = None
@@ -73,8 +81,8 @@ class Line:
         text = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}{head}\r\n"
         return await self.send(text.encode() + body, target)
 
-    async def send(self, request: bytes, target: str = "") -> Said:
-        """The same for exact bytes."""
+    async def send(self, request: bytes, target: str = "", *, rest: Awaitable[bytes] | None = None) -> Said:
+        """The same for exact bytes. rest: what is sent later."""
         began_s = monotonic()
         status, refused, headers, content = 0, False, dict[str, str](), b""
         try:
@@ -82,6 +90,8 @@ class Line:
                 if self._writer is None:
                     self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
                 self._writer.write(request)
+                if rest is not None:
+                    self._writer.write(await rest)
                 status, headers, content = await self._answer()
         except ConnectionRefusedError:
             refused = True
@@ -113,16 +123,19 @@ class Line:
         return int(first.split()[1]), headers, await self._reader.readexactly(int(headers["content-length"]))
 
 
-async def ask(service: ServiceProcess, target: str, *, method: str = "GET") -> Said:
+async def ask(service: Listens, target: str, *, method: str = "GET") -> Said:
     """One request on a connection of its own."""
-    line = Line(service)
-    try:
+    with closing(Line(service)) as line:
         return await line.ask(target, method=method)
-    finally:
-        line.close()
 
 
-async def ask_all(services: Sequence[ServiceProcess], targets: Sequence[str]) -> list[Said]:
+async def send(service: Listens, request: bytes) -> Said:
+    """The same for exact bytes."""
+    with closing(Line(service)) as line:
+        return await line.send(request)
+
+
+async def ask_all(services: Sequence[Listens], targets: Sequence[str]) -> list[Said]:
     """All requests at once, each on a connection of its own, the services in turn."""
     return await asyncio.gather(
         *(ask(services[place % len(services)], target) for place, target in enumerate(targets))
@@ -133,7 +146,7 @@ class Load:
     """Lines to services, each pinging again and again. Shape: said in the order of the answers."""
 
     def __init__(
-        self, services: Sequence[ServiceProcess], make_target: Callable[[], str], *, lines: int = 2
+        self, services: Sequence[Listens], make_target: Callable[[], str], *, lines: int = 2
     ) -> None:
         self.said: list[Said] = []
         self._services = services
@@ -144,7 +157,9 @@ class Load:
 
     async def __aenter__(self) -> Self:
         self._tasks = [
-            asyncio.ensure_future(self._run(Line(service))) for service in self._services for _ in range(self._lines)
+            asyncio.ensure_future(self._run(Line(service)))
+            for service in self._services
+            for _ in range(self._lines)
         ]
         await self.goes_on()
         return self
@@ -154,7 +169,7 @@ class Load:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    async def goes_on(self, number: int = 20, *, services: Sequence[ServiceProcess] = ()) -> list[Said]:
+    async def goes_on(self, number: int = 20, *, services: Sequence[Listens] = ()) -> list[Said]:
         """Wait for so many whole answers of each service that were asked from now on; all that was said since."""
         since_s = monotonic()
         ports = [service.port for service in services or self._services]

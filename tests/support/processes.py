@@ -5,6 +5,7 @@ Owns what it starts and ends nothing else.
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from deploy.local.tied import tied_to_parent
 
 _READY_WITHIN_S = 20
 _STOP_WITHIN_S = 15
+_LEAK = re.compile(rb"pbk_[a-z]+_[0-9A-Za-z]{36}|\+1\d{10}")
 _pause = threading.Event()  # never set: waiting on it is how a poll gives way
 
 
@@ -107,7 +109,15 @@ class ServiceProcess:
                 self._process.wait(_STOP_WITHIN_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        return self._process.wait()
+        code = self._process.wait()
+        assert_nothing_leaked(self.log)
+        return code
+
+
+def assert_nothing_leaked(log: Path) -> None:
+    """No service of any test may write a token or a full number into its log."""
+    found = _LEAK.search(log.read_bytes())
+    assert found is None, f"{log.name} holds {found[0][:8]!r}... at byte {found.start()}"
 
 
 @contextmanager

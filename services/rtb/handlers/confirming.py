@@ -3,125 +3,106 @@
 Owns the beats of both. Must never show a reservation to another key: for that key it does not exist.
 """
 
+from collections.abc import Awaitable, Callable
+
 from msgspec.structs import replace
 
-from services.rtb.handlers.desk import ATTEMPTS, Again, Desk
+from services.rtb.handlers.desk import ATTEMPTS, Desk
 from services.rtb.handlers.pinging import told_again
 from services.rtb.rules.nouns import Confirm, NoTarget, Outcome, Refused, Rejected, Reserved
 from services.rtb.store import PingStore
 from services.rtb.store.replies import Nobody
-from shared.clock import Clock
 from shared.domain import uuid7
 from shared.domain.keys import Key, RtbSettings
 from shared.domain.ping_log import PingRow
-from shared.domain.pings import Winner
 from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import Evaluation, FlatCaps, caps_of
+from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
-from shared.stores.config_cache import ConfigCache
+from shared.stores.fence import ClockOff, Stale
+from shared.stores.keyring import AGAIN, Again, Keyring, patience
 from shared.stores.pings import find_ping
-from shared.stores.postgres import Postgres
+from shared.stores.pools import Pools
+from shared.stores.reservations import find_reservation
+
+_NOT_FOUND = Refused(reason=Reason.NOT_FOUND)
 
 
 class Confirming:
     """Confirms and shows reservations. Errors: Unavailable."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        store: PingStore,
-        *,
-        config: ConfigCache[Evaluation],
-        postgres: Postgres,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, desk: Desk, store: PingStore, *, keyring: Keyring[Evaluation], pools: Pools) -> None:
         self._desk = desk
         self._store = store
-        self._config = config
-        self._postgres = postgres
-        self._clock = clock
+        self._keyring = keyring
+        self._pools = pools
 
-    async def confirm(self, asked: Confirm, client: str) -> Outcome | Refused:
+    async def confirm(self, asked: Confirm, client: str) -> tuple[int, Outcome | Refused]:
         """Take the place for good, or say that it is gone. Cost: two round trips."""
+        return await self._until_current(asked, client, attempt=self._confirmed)
+
+    async def show(self, asked: Confirm, client: str) -> tuple[int, Outcome | Refused]:
+        """A reservation as it stands, from Redis while it lives there, then from the log."""
+        return await self._until_current(asked, client, attempt=self._shown)
+
+    async def _until_current(
+        self, asked: Confirm, client: str, *, attempt: "Attempt"
+    ) -> tuple[int, Outcome | Refused]:
         for _ in range(ATTEMPTS):
             key = await self._desk.key(asked.token, client)
             if isinstance(key, Refused):
-                return key
-            if isinstance(key, Again):
-                continue
-            outcome = await self._attempt(asked, key, self._config.version(key.company_id))
-            if not isinstance(outcome, Again):
-                return outcome
+                return key.key_id, key
+            outcome = key if isinstance(key, Again) else await attempt(asked, key)
+            if not isinstance(key, Again) and not isinstance(outcome, Again):
+                return key.id, outcome
         raise Unavailable("config")
 
-    async def _attempt(self, asked: Confirm, key: Key, version: int) -> Outcome | Refused | Again:
-        settings = key.settings
+    async def _confirmed(self, asked: Confirm, key: Key) -> Outcome | Refused | Again:
+        settings, version = key.settings, self._keyring.config.version(key.company_id)
         assert isinstance(settings, RtbSettings)
         held = await self._held(asked, key)
         if held is None:
-            logged = await self._logged(asked, key)
-            return NoTarget(uuid=asked.uuid) if logged is not None else _not_found(key)
-        campaign = await self._config.plan(key.company_id, held.campaign_id)
-        now_ms = self._clock.now_ms()
-        caps = None if campaign is None else _caps_of(campaign.compiled, held.winner, now_ms)
+            return NoTarget(uuid=asked.uuid) if await self._logged(asked, key) else _NOT_FOUND
+        async with patience():
+            campaign = await self._keyring.config.plan(key.company_id, held.campaign_id)
+        now_ms = self._pools.clock.now_ms()
+        caps = None if campaign is None else campaign.compiled.caps_now(held.winner, now_ms)
         confirmed = await self._store.confirm(
             held, key.shard, version=version, now_ms=now_ms, caps=caps, settings=settings
         )
         if isinstance(confirmed, Reservation):
             return told_again(confirmed, return_dba=settings.return_dba, repeat=False)
-        if isinstance(confirmed, Nobody):
-            return NoTarget(uuid=asked.uuid)
-        if confirmed is None:
-            return _not_found(key)
-        return await self._desk.catch_up(key, confirmed)
+        if isinstance(confirmed, Stale | ClockOff):
+            return await self._keyring.catch_up(key, confirmed)
+        return NoTarget(uuid=asked.uuid) if isinstance(confirmed, Nobody) else _NOT_FOUND
 
-    async def show(self, asked: Confirm, client: str) -> Outcome | Refused:
-        """A reservation as it stands, from Redis while it lives there, then from the log."""
-        for _ in range(ATTEMPTS):
-            key = await self._desk.key(asked.token, client)
-            if isinstance(key, Refused):
-                return key
-            if isinstance(key, Again):
-                continue
-            version = self._config.version(key.company_id)
-            if not await self._store.is_current(key.company_id, key.shard, version):
-                await self._desk.refresh(key)
-                continue
-            return await self._shown(asked, key)
-        raise Unavailable("config")
-
-    async def _shown(self, asked: Confirm, key: Key) -> Outcome | Refused:
+    async def _shown(self, asked: Confirm, key: Key) -> Outcome | Refused | Again:
         settings = key.settings
         assert isinstance(settings, RtbSettings)
+        if not await self._keyring.is_current(key, self._keyring.config.version(key.company_id)):
+            return AGAIN
         held = await self._held(asked, key)
         if held is None:
             logged = await self._logged(asked, key)
-            return _not_found(key) if logged is None else _told_from_log(logged, settings)
+            return _told_from_log(logged, settings) if logged else _NOT_FOUND
         told = told_again(held, return_dba=settings.return_dba, repeat=False)
-        is_over = held.status != "claimed" and held.expires_ms <= self._clock.now_ms()
+        is_over = held.status != "claimed" and held.expires_ms <= self._pools.clock.now_ms()
         return replace(told, status="expired") if is_over else told
 
     async def _held(self, asked: Confirm, key: Key) -> Reservation | None:
-        """The key's reservation while Redis has it."""
+        """The key's reservation while Redis has it. Cost: one round trip."""
         if uuid7.shard_of(asked.uuid) != key.shard:
             return None
-        held = await self._store.find(asked.uuid, key.shard)
-        return held if held is not None and held.key_id == key.id else None
+        held = await find_reservation(self._pools.redis, asked.uuid, shard=key.shard)
+        return held if held and held.key_id == key.id else None
 
     async def _logged(self, asked: Confirm, key: Key) -> PingRow | None:
         """The key's ping in the log. Cost: one query."""
-        logged = await find_ping(self._postgres, asked.uuid)
-        return logged if logged is not None and logged.key_id == key.id else None
+        logged = await find_ping(self._pools.postgres, asked.uuid)
+        return logged if logged and logged.key_id == key.id else None
 
 
-def _caps_of(evaluation: Evaluation, winner: Winner, now_ms: int) -> FlatCaps | None:
-    """Today's caps of a winner; None when it is no candidate of the campaign any more."""
-    for seat in evaluation.compiled.seats:
-        group_id = seat.group.id if seat.group else 0
-        if seat.buyer.id == winner.buyer_id and group_id == winner.group_id:
-            return caps_of(evaluation.plan, winner.buyer_id, group_id, now_ms)
-    return None
+Attempt = Callable[[Confirm, Key], Awaitable[Outcome | Refused | Again]]
 
 
 def _told_from_log(logged: PingRow, settings: RtbSettings) -> Outcome:
@@ -138,7 +119,3 @@ def _told_from_log(logged: PingRow, settings: RtbSettings) -> Outcome:
         status="claimed" if logged.status == "claimed" else "expired",
         return_dba=settings.return_dba,
     )
-
-
-def _not_found(key: Key) -> Refused:
-    return Refused(reason=Reason.NOT_FOUND, key_id=key.id)

@@ -6,38 +6,33 @@ wire or write it.
 
 from msgspec.structs import replace
 
-from services.rtb.handlers.desk import ATTEMPTS, Again, Desk, Scene
-from services.rtb.rules.nouns import NoTarget, Outcome, Ping, RateLimited, Refused, Rejected, Reserved
+from services.rtb.handlers.desk import ATTEMPTS, Desk, Scene
+from services.rtb.rules.nouns import NoTarget, Outcome, Ping, Refused, Rejected, Reserved
 from services.rtb.store import Ask, PingStore
-from services.rtb.store.replies import (
-    NO_STORED_TAGS,
-    ClockOff,
-    Doubled,
-    Judged,
-    Limited,
-    More,
-    Stale,
-    StoredTags,
-    Taken,
-)
+from services.rtb.store.replies import Doubled, Judged, Limited, More, Taken
 from shared.clock import Clock
 from shared.dice import Dice
 from shared.domain import uuid7
 from shared.domain.pings import PingEvent, encode_event, no_target_reason
 from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import Candidates
+from shared.domain.routing.evaluation import Candidates, Evaluation
 from shared.domain.routing.profile import kept_tags, profile
-from shared.domain.tags import Tags
+from shared.domain.stored_tags import NO_STORED_TAGS, StoredTags
 from shared.errors import Unavailable
-from shared.metrics import CAP_REFUSALS, SHIELD_VERDICTS
+from shared.metrics import SHIELD_VERDICTS, count_verdicts
+from shared.stores.fence import ClockOff, Stale
+from shared.stores.keyring import Again, Keyring
 
 
 class Pinging:
     """Evaluates pings. Errors: Unavailable when Redis, or Postgres with something not in memory, is away."""
 
-    def __init__(self, desk: Desk, store: PingStore, *, clock: Clock, dice: Dice) -> None:
+    def __init__(
+        self, desk: Desk, store: PingStore, *, keyring: Keyring[Evaluation], clock: Clock, dice: Dice
+    ) -> None:
         self._desk = desk
+        self._keyring = keyring
         self._store = store
         self._clock = clock
         self._dice = dice
@@ -58,7 +53,9 @@ class Pinging:
                 return scene.key.id, outcome
         raise Unavailable("config")
 
-    async def _attempt(self, ping: Ping, scene: Scene, stored: StoredTags) -> Outcome | StoredTags | Again:
+    async def _attempt(
+        self, ping: Ping, scene: Scene, stored: StoredTags
+    ) -> Outcome | Refused | StoredTags | Again:
         """One evaluation at one moment, with one draw."""
         now_ms = self._clock.now_ms()
         company, evaluation = scene.campaign.plan.company, scene.campaign.compiled
@@ -69,17 +66,31 @@ class Pinging:
         own = evaluation.own_tags(scene.publisher)
         tags = profile(company, ping.caller, kept, own, now_ms)
         candidates = evaluation.candidates(tags, uuid, now_ms, publisher=scene.publisher)
-        event = _event(ping, scene, candidates, kept=kept, uuid=uuid, now_ms=now_ms)
-        ask = _ask(ping, scene, stored.seen, candidates, event)
+        event = PingEvent(
+            uuid=uuid,
+            company_id=company.id,
+            key_id=scene.key.id,
+            publisher_id=scene.publisher.id,
+            campaign_id=scene.campaign.plan.campaign_id,
+            caller=ping.caller,
+            now_ms=now_ms,
+            version=scene.version,
+            number_asked=ping.inbound_number,
+            test=scene.settings.test,
+            reason=candidates.decided,
+            tags=kept,
+        )
+        ask = _ask(ping, scene, candidates, seen=stored.seen, event=event)
         judged = await self._store.reserve(ask)
         if isinstance(judged, More):
-            ask = _more(ask, evaluation.others(tags, uuid, now_ms), judged)
+            others = evaluation.others(tags, uuid, now_ms)
+            ask = replace(ask, candidates=others, verdicts=judged.verdicts)
             judged = await self._store.reserve(ask)
         return await self._outcome(ask, judged)
 
-    async def _outcome(self, ask: Ask, judged: Judged) -> Outcome | StoredTags | Again:
+    async def _outcome(self, ask: Ask, judged: Judged) -> Outcome | Refused | StoredTags | Again:
         if isinstance(judged, Taken):
-            _count(judged.verdicts, judged.shadow)
+            count_verdicts(judged.verdicts, judged.shadow)
             return Reserved(
                 uuid=ask.uuid,
                 winner=ask.candidates.priced.winners[ask.candidates.seats[judged.place]],
@@ -95,13 +106,15 @@ class Pinging:
             return Rejected(uuid=ask.uuid, reason=Reason.DUPLICATE_CALLER)
         if isinstance(judged, Limited):
             SHIELD_VERDICTS.add("rate_limited", "false")
-            return RateLimited(retry_after_s=-(-judged.wait_ms // 1000))
+            return Refused(
+                reason=Reason.RATE_LIMITED, key_id=ask.key.id, retry_after_s=-(-judged.wait_ms // 1000)
+            )
         if isinstance(judged, StoredTags):
             return judged
         if isinstance(judged, Stale | ClockOff):
-            return await self._desk.catch_up(ask.key, judged)
+            return await self._keyring.catch_up(ask.key, judged)
         assert not isinstance(judged, More), "the last candidates were sent"
-        _count(judged.verdicts, judged.shadow)
+        count_verdicts(judged.verdicts, judged.shadow)
         candidates = ask.candidates
         return NoTarget(
             uuid=ask.uuid,
@@ -111,27 +124,13 @@ class Pinging:
 
 def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved:
     """A reservation told again from its stored fields."""
-    return Reserved(
-        uuid=held.uuid,
-        winner=held.winner,
-        number=held.number,
-        expires_ms=held.expires_ms,
-        status=held.status,
-        repeat=repeat,
-        return_dba=return_dba,
-    )
+    told = Reserved(uuid=held.uuid, winner=held.winner, number=held.number, expires_ms=held.expires_ms)
+    return replace(told, status=held.status, repeat=repeat, return_dba=return_dba)
 
 
-def _ask(ping: Ping, scene: Scene, seen: str, candidates: Candidates, event: PingEvent) -> Ask:
+def _ask(ping: Ping, scene: Scene, candidates: Candidates, *, seen: str, event: PingEvent) -> Ask:
     evaluation, compiled = scene.campaign.compiled, scene.campaign.compiled.compiled
     numbers = ping.inbound_number or scene.settings.inbound_number
-    if not numbers:
-        pool = evaluation.pool
-        numbers = (
-            pool.for_caller(ping.caller, scene.publisher.id)
-            if ping.caller
-            else pool.for_anonymous(scene.publisher.id)
-        )
     return Ask(
         key=scene.key,
         settings=scene.settings,
@@ -144,39 +143,7 @@ def _ask(ping: Ping, scene: Scene, seen: str, candidates: Candidates, event: Pin
         candidates=candidates,
         lists=compiled.ping_lists,
         listed=compiled.has_lists,
-        numbers=numbers,
+        numbers=numbers or evaluation.pool.choice(ping.caller, scene.publisher.id),
         tags_seen=seen,
         event=encode_event(event),
     )
-
-
-def _more(ask: Ask, others: Candidates, judged: More) -> Ask:
-    return replace(ask, candidates=others, verdicts=judged.verdicts)
-
-
-def _event(
-    ping: Ping, scene: Scene, candidates: Candidates, *, kept: Tags, uuid: str, now_ms: int
-) -> PingEvent:
-    plan = scene.campaign.plan
-    return PingEvent(
-        uuid=uuid,
-        company_id=plan.company.id,
-        key_id=scene.key.id,
-        publisher_id=scene.publisher.id,
-        campaign_id=plan.campaign_id,
-        caller=ping.caller,
-        now_ms=now_ms,
-        version=scene.version,
-        number_asked=ping.inbound_number,
-        test=scene.settings.test,
-        reason=candidates.decided,
-        tags=kept,
-    )
-
-
-def _count(verdicts: str, shadow: str) -> None:
-    for letter, subject in (("c", "buyer"), ("g", "group")):
-        if letter in verdicts:
-            CAP_REFUSALS.add(subject, n=verdicts.count(letter))
-    if shadow:
-        SHIELD_VERDICTS.add("rate_limited", "true")

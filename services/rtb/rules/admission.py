@@ -9,20 +9,18 @@ from shared.domain.plan import Company, Plan, Publisher
 from shared.domain.reasons import Reason
 
 
-def publisher_of(ping: Ping, key: Key, settings: RtbSettings, company: Company) -> Publisher | Refused:
+def publisher_of(ping: Ping, key: Key, *, settings: RtbSettings, company: Company) -> Publisher | Refused:
     """The publisher that pings: the key's own when it is bound to one, else the one the request names."""
     bound = key.entity_id if key.level is Level.PUBLISHER else settings.publisher_id
     found = company.publishers_by_id.get(bound) if bound else company.publishers.get(ping.publisher)
     return found or Refused(reason=Reason.PUBLISHER_UNKNOWN)
 
 
-def campaign_of(ping: Ping, key: Key, settings: RtbSettings, company: Company) -> int | Refused:
-    """The campaign that a key pings into.
+def campaign_of(ping: Ping, settings: RtbSettings, *, company: Company) -> int | Refused:
+    """The campaign that a publisher's key pings into: the request's cid, else the inbound number's, else its own.
 
-    Source: keys.md: a publisher-level key takes the request's cid, else the inbound number's campaign, else its own.
+    Source: keys.md, configuration by kind.
     """
-    if key.level is Level.CAMPAIGN:
-        return key.entity_id
     if ping.campaign:
         found = company.campaigns_by_cid.get(ping.campaign)
         return Refused(reason=Reason.CAMPAIGN_UNKNOWN) if found is None else found
@@ -41,7 +39,7 @@ def caller_refusal(ping: Ping, settings: RtbSettings) -> Refused | None:
     return Refused(reason=ping.caller_refused)
 
 
-def number_refusal(ping: Ping, settings: RtbSettings, plan: Plan) -> Refused | None:
+def number_refusal(ping: Ping, settings: RtbSettings, *, plan: Plan) -> Refused | None:
     """An inbound number that is not the campaign's, or not the one the key is held to."""
     if not ping.inbound_number and not ping.number_refused:
         return None

@@ -38,12 +38,13 @@ class Confirm(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """A request that is not evaluated; key_id is 0 when the key is not known."""
+    """A request that is not evaluated; key_id is 0 when the key is not known. Units: retry_after_s, 0 says nothing."""
 
     reason: Reason
     text: str = ""
     xml: bool = False
     key_id: int = 0
+    retry_after_s: int = 0
 
 
 class Reserved(Struct, frozen=True, kw_only=True, gc=False):
@@ -75,10 +76,4 @@ class Rejected(Struct, frozen=True, kw_only=True):
     reason: Reason
 
 
-class RateLimited(Struct, frozen=True, kw_only=True):
-    """The key pings too fast. Units: seconds until it may again."""
-
-    retry_after_s: int
-
-
-Outcome = Reserved | NoTarget | Rejected | RateLimited
+Outcome = Reserved | NoTarget | Rejected

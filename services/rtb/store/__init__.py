@@ -1,28 +1,29 @@
 """What a ping changes: reservations, holds and the event, each in one script.
 
-Owns reserve.lua, confirm.lua and read.lua and the reading of their replies. Must never decide who gets a caller.
+Owns reserve.lua, confirm.lua and the reading of their replies. Must never decide who gets a caller.
 
 Failure policy: Redis away, late or cold is Unavailable: a 503, and nothing has been promised.
 """
 
 from msgspec import Struct
 
-from services.rtb.store.replies import ClockOff, Judged, Nobody, Stale, confirmed, judged
+from services.rtb.store.replies import Judged, Nobody, confirmed, judged
 from shared.domain.keys import Key, RtbSettings
 from shared.domain.lists import bucket_of
 from shared.domain.plan import Plan
 from shared.domain.reasons import Reason
-from shared.domain.reservations import Reservation, read_reservation
+from shared.domain.reservations import Reservation
 from shared.domain.routing.evaluation import Candidates, FlatCaps, pack
-from shared.errors import Unavailable
 from shared.stores import redis_keys
+from shared.stores.fence import ClockOff, Stale
 from shared.stores.prelude import CALLERS, FENCE, LISTS, PLACES, hot_script
 from shared.stores.redis import Redis
+from shared.stores.reservations import RESERVATION
 
 RESERVE = hot_script(__file__, "reserve", FENCE, PLACES, LISTS, CALLERS, "candidates")
 CONFIRM = hot_script(__file__, "confirm", FENCE, PLACES, CALLERS)
-READ = hot_script(__file__, "read")
-SCRIPTS = (RESERVE, CONFIRM, READ)
+NO_BUCKET = (0, "")
+SCRIPTS = (RESERVE, CONFIRM, RESERVATION)
 
 
 class Ask(Struct, frozen=True, kw_only=True, gc=False):
@@ -60,10 +61,13 @@ class PingStore:
     async def reserve(self, ask: Ask) -> Judged:
         """Judge and reserve. Errors: Unavailable. Cost: one round trip."""
         shard = ask.plan.company.shard
-        reply = await self._redis.script(RESERVE, shard, _keys(ask, shard), self._args(ask, shard))
-        return judged(reply)
+        bucket, field = NO_BUCKET
+        if ask.listed and ask.caller:
+            bucket, field = bucket_of(ask.caller, ask.plan.company.list_buckets)
+        keys, args = _keys(ask, shard, bucket=bucket), self._args(ask, shard, field=field)
+        return judged(await self._redis.script(RESERVE, shard, keys, args))
 
-    def _args(self, ask: Ask, shard: int) -> tuple[str | bytes, ...]:
+    def _args(self, ask: Ask, shard: int, *, field: str) -> tuple[str | bytes, ...]:
         settings, candidates = ask.settings, ask.candidates
         flags = self._sip_flag + _flags_of(settings)
         if not ask.caller:
@@ -87,7 +91,7 @@ class PingStore:
             flags,
             ask.tags_seen,
             str(settings.rate_limit_per_second or 0),
-            _list_field(ask),
+            field,
             ask.lists,
             ask.numbers,
             candidates.packed,
@@ -98,14 +102,6 @@ class PingStore:
             ask.verdicts,
             ask.caller,
         )
-
-    async def find(self, uuid: str, shard: int) -> Reservation | None:
-        """One reservation; None when it is not there (any more). Errors: Unavailable. Cost: one round trip."""
-        keys = (redis_keys.head(shard), redis_keys.reservation(shard, uuid))
-        reply = await self._redis.script(READ, shard, keys, (self._redis.run_id_of(shard),))
-        if reply[0] == b"cold":
-            raise Unavailable("redis")
-        return read_reservation(reply[1]) if reply[0] == b"found" else None
 
     async def confirm(
         self,
@@ -123,7 +119,13 @@ class PingStore:
         """
         keys = (
             redis_keys.head(shard),
-            _caller_key(held, shard, test=settings.test),
+            _caller_key(
+                shard,
+                held.company_id,
+                key_id=held.key_id if settings.test else 0,
+                campaign_id=held.campaign_id,
+                caller=held.caller,
+            ),
             redis_keys.reservation(shard, held.uuid),
             redis_keys.fills(shard),
             redis_keys.due(shard),
@@ -141,28 +143,13 @@ class PingStore:
         )
         return confirmed(await self._redis.script(CONFIRM, shard, keys, args))
 
-    async def is_current(self, company_id: int, shard: int, version: int) -> bool:
-        """Whether no newer config is known than a version. Errors: Unavailable. Cost: one round trip."""
-        epoch, current = await self._redis.command(
-            shard, "HMGET", redis_keys.head(shard), "epoch", f"v:{company_id}"
-        )
-        if epoch is None or epoch.decode() != self._redis.run_id_of(shard):
-            raise Unavailable("redis")
-        return int(current or 0) <= version
 
-
-def _keys(ask: Ask, shard: int) -> tuple[str, ...]:
+def _keys(ask: Ask, shard: int, *, bucket: int) -> tuple[str, ...]:
     company = ask.plan.company
-    bucket = bucket_of(ask.caller, company.list_buckets)[0] if ask.listed and ask.caller else 0
-    if ask.settings.test:
-        caller = redis_keys.test_caller(shard, ask.key.id, ask.caller)
-    elif not ask.caller:
-        caller = redis_keys.leases(shard, ask.plan.campaign_id)
-    else:
-        caller = redis_keys.caller(shard, company.id, ask.caller)
+    test_key = ask.key.id if ask.settings.test else 0
     return (
         redis_keys.head(shard),
-        caller,
+        _caller_key(shard, company.id, key_id=test_key, campaign_id=ask.plan.campaign_id, caller=ask.caller),
         redis_keys.reservation(shard, ask.uuid),
         redis_keys.fills(shard),
         redis_keys.due(shard),
@@ -172,18 +159,11 @@ def _keys(ask: Ask, shard: int) -> tuple[str, ...]:
     )
 
 
-def _list_field(ask: Ask) -> str:
-    if not ask.listed or not ask.caller:
-        return ""
-    return bucket_of(ask.caller, ask.plan.company.list_buckets)[1]
-
-
-def _caller_key(held: Reservation, shard: int, *, test: bool) -> str:
-    if test:
-        return redis_keys.test_caller(shard, held.key_id, held.caller)
-    if not held.caller:
-        return redis_keys.leases(shard, held.campaign_id)
-    return redis_keys.caller(shard, held.company_id, held.caller)
+def _caller_key(shard: int, company_id: int, *, key_id: int, campaign_id: int, caller: str) -> str:
+    """Where a caller's reservations stand. Shape: key_id of a test key, 0 = no test."""
+    if key_id:
+        return redis_keys.test_caller(shard, key_id, caller)
+    return redis_keys.caller(shard, company_id, caller) if caller else redis_keys.leases(shard, campaign_id)
 
 
 def _flags_of(settings: RtbSettings) -> str:

@@ -1,17 +1,15 @@
 """The replies of the rtb service's scripts, as values.
 
-Owns the reading of what reserve.lua, confirm.lua and read.lua return. Must never send anything.
+Owns the reading of what reserve.lua and confirm.lua return. Must never send anything.
 """
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from shared.domain.reservations import Reservation, read_reservation
-from shared.errors import Unavailable
-
-_stored = msgspec.json.Decoder(dict[str, str]).decode
+from shared.domain.stored_tags import StoredTags, read_stored_tags
+from shared.stores.fence import ClockOff, Stale, not_applied
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -49,28 +47,7 @@ class Limited(Struct, frozen=True, kw_only=True):
     wait_ms: int
 
 
-class StoredTags(Struct, frozen=True, kw_only=True):
-    """The caller has tags that were not evaluated.
-
-    Shape: seen is `rev:rev` of the company's and the publisher's, for the next attempt.
-    """
-
-    seen: str
-    tags: dict[str, str]
-
-
-class Stale(Struct, frozen=True):
-    """The config is newer than what was evaluated; nothing was applied."""
-
-
-class ClockOff(Struct, frozen=True):
-    """This host's clock was off by more than a second; nothing was applied."""
-
-
 Judged = Taken | Reservation | Nobody | More | Doubled | Limited | StoredTags | Stale | ClockOff
-NO_STORED_TAGS = StoredTags(seen="0:0", tags={})
-_STALE = Stale()
-_CLOCK_OFF = ClockOff()
 
 
 def judged(reply: list[Any]) -> Judged:
@@ -96,16 +73,8 @@ def judged(reply: list[Any]) -> Judged:
     if word == b"limited":
         return Limited(wait_ms=reply[1])
     if word == b"tags":
-        return _stored_tags(reply[1].decode(), reply[2].decode())
-    return _not_applied(word)
-
-
-def _not_applied(word: bytes) -> Stale | ClockOff:
-    if word == b"stale":
-        return _STALE
-    if word == b"clock":
-        return _CLOCK_OFF
-    raise Unavailable("redis")  # cold, or the stream is full
+        return read_stored_tags(reply[1].decode(), reply[2].decode())
+    return not_applied(word)
 
 
 def confirmed(reply: list[Any]) -> Reservation | Nobody | Stale | ClockOff | None:
@@ -115,15 +84,4 @@ def confirmed(reply: list[Any]) -> Reservation | Nobody | Stale | ClockOff | Non
         return read_reservation(reply[1])
     if word in {b"expired", b"full"}:
         return Nobody(verdicts="", shadow="")
-    return None if word == b"none" else _not_applied(word)
-
-
-def _stored_tags(of_company: str, of_publisher: str) -> StoredTags:
-    tags: dict[str, str] = {}
-    revs = []
-    for text in (of_company, of_publisher):
-        rev, _, rest = text.partition("|")
-        revs.append(rev or "0")
-        if rest:
-            tags.update(_stored(rest.partition("|")[2]))
-    return StoredTags(seen=":".join(revs), tags=tags)
+    return None if word == b"none" else not_applied(word)

@@ -8,16 +8,15 @@ from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
-from services.rtb.rules.nouns import Confirm, NoTarget, Outcome, Ping, RateLimited, Rejected, Reserved
-from services.rtb.wire.refusals import JSON, ROOT, XML, write_rate_limited
+from services.rtb.rules.nouns import Confirm, NoTarget, Outcome, Ping, Rejected, Reserved
+from services.rtb.wire.refusals import ROOT
 from shared.domain import money
 from shared.domain.http import HttpAnswer
 from shared.domain.iso_time import write_ms
+from shared.domain.refusals import JSON, XML
 from shared.domain.xml_text import write_element
-
-_DEPRECATED = (("Deprecation", "@1793491200"), ("Sunset", "Fri, 31 Dec 2027 23:59:59 GMT"))
 
 
 class AnswerForm(Struct, frozen=True, kw_only=True):
@@ -47,17 +46,13 @@ class _NoTargetBody(Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def write_outcome(
-    outcome: Outcome, form: AnswerForm, *, ping: Ping | Confirm, key_id: int = 0, request_id: str = ""
-) -> HttpAnswer:
+def write_outcome(outcome: Outcome, form: AnswerForm, *, ping: Ping | Confirm, key_id: int = 0) -> HttpAnswer:
     """The answer to a ping, a confirm or a show.
 
     Shape: an unknown payout or call length is null; a missing number or SIP domain leaves its field out.
     Cost: 2 us.
     Source: rtb.md, answers.
     """
-    if isinstance(outcome, RateLimited):
-        return write_rate_limited(outcome.retry_after_s, request_id, xml=ping.xml, key_id=key_id)
     body = _reserved_body(outcome, form) if isinstance(outcome, Reserved) else _no_target_body(outcome)
     return HttpAnswer(
         status=200,
@@ -68,11 +63,6 @@ def write_outcome(
         key_id=key_id,
         caller=ping.caller if isinstance(ping, Ping) else "",
     )
-
-
-def deprecated(answer: HttpAnswer) -> HttpAnswer:
-    """The same answer under the old path, `/call_reservations`."""
-    return replace(answer, headers=(*answer.headers, *_DEPRECATED))
 
 
 def _reserved_body(outcome: Reserved, form: AnswerForm) -> _ReservedBody:

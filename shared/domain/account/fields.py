@@ -156,7 +156,9 @@ class Fields:
         """A list of mappings, each read whole."""
         found = []
         for place, value in enumerate(self._listed(name)):
-            fields = Fields({} if value is None else value, f"{self.where(name)}[{place}]", problems=self._problems)
+            fields = Fields(
+                {} if value is None else value, f"{self.where(name)}[{place}]", problems=self._problems
+            )
             found.append(read(fields))
             fields.close()
         return tuple(found)

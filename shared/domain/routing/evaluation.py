@@ -122,6 +122,14 @@ class Evaluation:
             self._priced(tags, now_ms), self.compiled.index.passing(tags), uuid, slice(BEST, None)
         )
 
+    def caps_now(self, winner: Winner, now_ms: int) -> FlatCaps | None:
+        """A winner's caps as they are now; None when it is no candidate of the campaign any more."""
+        for seat in self.compiled.seats:
+            group_id = seat.group.id if seat.group else 0
+            if seat.buyer.id == winner.buyer_id and group_id == winner.group_id:
+                return caps_of(self.plan, winner.buyer_id, group_id, now_ms)
+        return None
+
     def _packed(self, priced: Priced, passing: int, uuid: str, part: slice) -> Candidates:
         known = priced.orders.get(passing)
         ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)

@@ -22,6 +22,10 @@ class Pool:
             for publisher_id in {number.publisher_id for number in pool}
         }
 
+    def choice(self, caller: str, publisher_id: int) -> str:
+        """The numbers that a caller (E.164, "" = anonymous) may be given, best first, comma between."""
+        return self.for_caller(caller, publisher_id) if caller else self.for_anonymous(publisher_id)
+
     def for_caller(self, caller: str, publisher_id: int) -> str:
         """Numbers from hash(caller) onwards, at most 32, comma between."""
         numbers = self._of(publisher_id)

@@ -5,7 +5,7 @@ revenue first, ties by weighted random order. Draws come from the ping's uuid, s
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate, repeat
 from math import log, log1p

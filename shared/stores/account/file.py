@@ -9,7 +9,7 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -74,7 +74,8 @@ def _mapping(pairs: list[tuple[Any, Any]]) -> Doubled:
 class _Loader(yaml.SafeLoader):
     """Plain values only, read as YAML 1.2 does. No aliases: they would let a small file stand for a huge one."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - how the library is told
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the library declares it
+    yaml_constructors: ClassVar[dict[Any, Any]] = {None: yaml.SafeLoader.construct_undefined}
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -108,11 +109,24 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver(f"{_TAG}int", re.compile(f"{_INT.pattern}$"), list("-0123456789"))
 _Loader.add_implicit_resolver(f"{_TAG}float", re.compile(f"{_DECIMAL.pattern}$"), list("-+0123456789"))
-_Loader.add_constructor(f"{_TAG}map", _yaml_mapping)
-_Loader.add_constructor(f"{_TAG}seq", _yaml_sequence)
-_Loader.add_constructor(f"{_TAG}bool", lambda _, node: node.value.lower() == "true")
-_Loader.add_constructor(f"{_TAG}int", lambda _, node: int(node.value))
-_Loader.add_constructor(f"{_TAG}float", lambda _, node: Decimal(node.value))
+for _name, _construct in (
+    ("map", _yaml_mapping),
+    ("seq", _yaml_sequence),
+    ("str", lambda _, node: str(node.value)),
+    ("null", lambda _, __: None),
+    ("bool", lambda _, node: node.value.lower() == "true"),
+    ("int", lambda _, node: int(_fitting(_INT, node))),
+    ("float", lambda _, node: Decimal(_fitting(_DECIMAL, node))),
+):
+    _Loader.add_constructor(f"{_TAG}{_name}", _construct)
+
+
+def _fitting(form: re.Pattern[str], node: yaml.ScalarNode) -> str:
+    """A value that may have been given its tag by hand."""
+    text = str(node.value)
+    if form.fullmatch(text) is None:
+        raise ValueError(f"is no YAML at line {node.start_mark.line + 1}: the value does not fit its tag")
+    return text
 
 
 def _read_yaml(text: str) -> object:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.caps import Caps
 from shared.domain.draws import Draws
-from shared.domain.pings import decode_winner, read_trace
+from shared.domain.pings import Winner, decode_winner, read_trace
 from shared.domain.plan import Buyer, ConversionEntry, Criterion, ListIds, Plan, Route
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import BEST, Candidates, Evaluation, FlatCaps, caps_of
@@ -177,6 +177,16 @@ def test_caps_are_written_for_the_script() -> None:
     assert caps_of(plan, 12, 4, NOON) == own
     assert caps_of(plan, 13, 0, NOON) == ()
     assert caps_of(plan, 13, 3, NOON) == of_group
+
+
+def test_a_winners_caps_are_those_of_its_way() -> None:
+    plan = a_plan([a_buyer(12, caps=Caps(daily=5))], groups=[a_group(3, 12, caps=Caps(hard=7))])
+    evaluation = Evaluation(plan)
+    for group_id in (0, 3):
+        winner = Winner(buyer_id=12, group_id=group_id)
+        assert evaluation.caps_now(winner, NOON) == caps_of(plan, 12, group_id, NOON)
+    assert evaluation.caps_now(Winner(buyer_id=12, group_id=4), NOON) is None
+    assert evaluation.caps_now(Winner(buyer_id=13), NOON) is None
 
 
 def test_a_group_of_another_zone_has_its_companys_windows() -> None:

@@ -53,3 +53,10 @@ def test_a_publishers_number_is_for_that_publisher_only() -> None:
 
 def test_anonymous_callers_see_the_whole_pool() -> None:
     assert pool(50).for_anonymous(PUBLISHER.id).split(",") == list(pool_numbers(50))
+
+
+def test_a_caller_has_a_ring_and_who_is_none_the_pool() -> None:
+    fifty = pool(50)
+    caller = "+13105551212"
+    assert fifty.choice(caller, PUBLISHER.id) == fifty.for_caller(caller, PUBLISHER.id)
+    assert fifty.choice("", PUBLISHER.id) == fifty.for_anonymous(PUBLISHER.id)

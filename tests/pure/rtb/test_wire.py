@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.rtb.rules.nouns import Confirm, Ping, Refused
-from services.rtb.wire import read_confirm, read_ping, read_show, wants_xml, write_refusal
+from services.rtb.wire import read_confirm, read_ping, read_show, write_refusal
+from shared.domain.formats import wants_xml
 from shared.domain.reasons import Reason
 from tests.support.requests import make_request
 

@@ -13,12 +13,11 @@ from services.rtb.rules.nouns import (
     NoTarget,
     Outcome,
     Ping,
-    RateLimited,
     Refused,
     Rejected,
     Reserved,
 )
-from services.rtb.wire import AnswerForm, deprecated, write_outcome, write_refusal, write_xml_fault
+from services.rtb.wire import AnswerForm, write_outcome, write_refusal, write_xml_fault
 from shared.domain.http import Fault, HttpAnswer
 from shared.domain.pings import Winner
 from shared.domain.reasons import Reason
@@ -39,7 +38,7 @@ AS_XML = Ping(token=KEY, caller="+12125551212", xml=True)
 
 
 def body_of(outcome: Outcome, form: AnswerForm = FORM) -> dict[str, Any]:
-    answer = write_outcome(outcome, form, ping=AS_JSON, request_id="req-1")
+    answer = write_outcome(outcome, form, ping=AS_JSON)
     assert answer.content_type == JSON
     body: dict[str, Any] = json.loads(answer.body)
     return body
@@ -135,10 +134,12 @@ def test_outcomes_without_a_buyer(outcome: Outcome, expected: dict[str, str]) ->
 
 
 def test_too_fast() -> None:
-    answer = write_outcome(RateLimited(retry_after_s=0), FORM, ping=AS_JSON, request_id="req-1")
+    answer = write_refusal(Refused(reason=Reason.RATE_LIMITED), "req-1")
     assert (answer.status, answer.headers) == (429, (("Retry-After", "1"),))
     assert json.loads(answer.body)["reason"] == "rate_limited"
-    assert xml_of(write_outcome(RateLimited(retry_after_s=2), FORM, ping=AS_XML))["reason"] == "rate_limited"
+    later = write_refusal(Refused(reason=Reason.RATE_LIMITED, retry_after_s=2), "req-1", xml=True)
+    assert later.headers == (("Retry-After", "2"),)
+    assert xml_of(later)["reason"] == "rate_limited"
 
 
 def test_xml_has_the_same_names_and_values() -> None:
@@ -157,11 +158,6 @@ def test_what_the_log_line_learns() -> None:
     assert write_outcome(changed(repeat=True), FORM, ping=AS_JSON).outcome == "repeat"
     confirm = Confirm(token=KEY, uuid=UUID)
     assert write_outcome(changed(status="confirmed"), FORM, ping=confirm).outcome == "confirmed"
-
-
-def test_the_deprecated_path_says_so() -> None:
-    answer = deprecated(write_outcome(RESERVED, FORM, ping=AS_JSON))
-    assert [name for name, _ in answer.headers] == ["Deprecation", "Sunset"]
 
 
 # refusals
@@ -191,12 +187,13 @@ STATUSES = {
     ("status", "reason"), [(status, reason) for status, reasons in STATUSES.items() for reason in reasons]
 )
 def test_each_reason_has_its_status_and_a_text(status: int, reason: Reason) -> None:
-    answer = write_refusal(Refused(reason=reason, key_id=3), "req-1")
+    answer = write_refusal(Refused(reason=reason), "req-1", key_id=3)
     body = json.loads(answer.body)
     assert answer.status == status
     assert body == {"status": "error", "error": body["error"], "reason": reason, "request_id": "req-1"}
     assert body["error"]
-    assert (answer.outcome, answer.reason, answer.key_id) == ("refused", reason, 3)
+    outcome = "refused" if status < 500 else "failed"
+    assert (answer.outcome, answer.reason, answer.key_id) == (outcome, reason, 3)
     assert ("Retry-After" in dict(answer.headers)) == (status == 429)
     assert xml_of(write_refusal(Refused(reason=reason), "req-1", xml=True)) == body
 

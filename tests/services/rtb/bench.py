@@ -63,8 +63,8 @@ class Bench:
         """Make the stored account what it says, in Postgres and in Redis."""
         read, problems = read_account(account)
         order = Order(account=read, problems=tuple(problems), actor="tests", prune=prune)
-        applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order)
-        await hot_sync.apply(self.postgres, self.redis, applied.company_id)
+        applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order=order)
+        await hot_sync.apply(self.postgres, self.redis, company_id=applied.company_id)
 
     async def fill(self, company: str, fills: dict[str, Any]) -> None:
         """Take committed places of a buyer or a group, as calls would have.
@@ -81,8 +81,8 @@ class Bench:
             await connection.execute(
                 SAVE_FILL, row["company_id"], row["subject"], at.hour_at, at.day_at, at.month_at, *counts
             )
-            await hot_sync.note(connection, row["company_id"], hot_sync.FILLS, row["subject"])
-        await hot_sync.apply(self.postgres, self.redis, row["company_id"])
+            await hot_sync.note(connection, row["company_id"], row["subject"], kind=hot_sync.FILLS)
+        await hot_sync.apply(self.postgres, self.redis, company_id=row["company_id"])
 
     async def store_tags(self, company: str, stored: dict[str, Any]) -> None:
         """Store tags for a caller, as data writing would have.
@@ -94,8 +94,8 @@ class Bench:
                 SAVE_TAGS, company, stored["caller"], stored.get("publisher"), json.dumps(stored["tags"])
             )
             assert company_id is not None, stored
-            await hot_sync.note(connection, company_id, hot_sync.TAGS, stored["caller"])
-        await hot_sync.apply(self.postgres, self.redis, company_id)
+            await hot_sync.note(connection, company_id, stored["caller"], kind=hot_sync.TAGS)
+        await hot_sync.apply(self.postgres, self.redis, company_id=company_id)
 
 
 _COLUMNS: tuple[Window, ...] = ("hourly", "daily", "monthly", "hard", "concurrency")

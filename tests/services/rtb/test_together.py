@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,6 +47,12 @@ def test_equal_priorities_are_drawn_by_weight(bench: Bench, apply: Applied) -> N
     winners = Counter(answer.json()["retreaver_target_dba"] for answer in pings(bench, account, callers(400)))
     assert set(winners) == {"Alpha", "Beta"}
     assert 240 <= winners["Alpha"] <= 350  # 300 expected, with a spread of 8.7
+
+
+def test_a_reservation_lives_as_long_as_its_key_says(bench: Bench, apply: Applied) -> None:
+    (answer,) = pings(bench, apply("one_buyer", {KEY + "ttl_seconds": 600}), callers(1))
+    left = datetime.fromisoformat(answer.json()["expires_at"]) - parsedate_to_datetime(answer.headers["date"])
+    assert 598 <= left.total_seconds() <= 602
 
 
 def test_a_hold_is_never_taken_twice(bench: Bench, apply: Applied) -> None:

@@ -207,7 +207,10 @@ def test_rebuild_hot_makes_what_was_distrusted_anew(environment: Mapping[str, st
     async def look() -> None:
         postgres = await Postgres.open(environment["RINGPOST_POSTGRES_DSN"])
         redis = await Redis.open(environment["RINGPOST_REDIS_URL"])
-        assert await Rebuild(postgres, redis, Clock()).cold() == []
+        rebuild = Rebuild(postgres, redis, Clock())
+        assert await rebuild.cold() == []
+        await rebuild.chill([SHARD, 11])
+        assert await rebuild.cold() == [SHARD, 11]
         version = await redis.command(SHARD, "HGET", redis_keys.head(SHARD), f"v:{stores.ids['company_id']}")
         assert version == b"1"
         await redis.close()

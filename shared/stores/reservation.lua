@@ -1,4 +1,4 @@
--- read.lua: one reservation, when the shard's memory can be trusted. Behind fence.lua.
+-- reservation.lua: one reservation, when the shard's memory can be trusted.
 -- KEYS 1 head 2 reservation
 -- ARGV 1 run_id
 -- Returns {cold} {none} {found, text}

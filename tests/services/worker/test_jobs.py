@@ -1,0 +1,131 @@
+"""Single rounds of jobs, on real stores."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.worker.drain import DrainJob
+from services.worker.hot_sync import HotSyncJob
+from services.worker.partitions import PartitionsJob, RetentionJob
+from services.worker.skew import SkewJob
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.stores import redis_keys
+from shared.stores.drain import Drain
+from shared.stores.events import TRIM, Streams
+from shared.stores.partitions import ensure, load_partitions
+from shared.stores.postgres import Postgres
+from shared.stores.redis import Redis
+from shared.stores.redis_link import Limits
+from shared.tallies import fold_all, render
+from tests.support.engines import Engine, fresh_database_of, make_template
+from tests.support.streams import append, event, no_target, warm
+
+PATIENT = Limits(deadline_ms=5_000, silence_ms=10_000, waiting=4_096)
+SHARD = 9
+
+
+@pytest.fixture
+async def postgres(fresh_database: str) -> AsyncIterator[Postgres]:
+    pool = await Postgres.open(fresh_database, max_size=4, deadline_s=15)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
+    redis = await Redis.open(fresh_redis, scripts=(TRIM,), limits=PATIENT)
+    yield redis
+    await redis.close()
+
+
+def _metric(name: str) -> float:
+    fold_all()
+    found = [line for line in render().decode().splitlines() if line.startswith(f"{name} ")]
+    return float(found[0].split()[1])
+
+
+async def test_the_lag_is_told_even_while_postgres_is_away(own_postgres: Engine, redis: Redis) -> None:
+    make_template(own_postgres.url)
+    with fresh_database_of(own_postgres.url) as dsn:
+        postgres = await Postgres.open(dsn, deadline_s=1)
+        own_postgres.kill9()
+        streams = Streams(redis)
+        job = DrainJob(Drain(postgres, streams), streams, clock=Clock(), batch=100)
+        at_ms = Clock().now_ms() - 30_000
+        await append(redis, SHARD, [no_target(event(at_ms, SHARD))] * 3, at_ms=at_ms)
+        with pytest.raises(Unavailable):
+            await job.step()
+        assert 30 <= _metric("ringpost_stream_lag_seconds") < 60
+        assert _metric("ringpost_stream_length") == 3
+        own_postgres.start()
+        await warm(redis, SHARD)
+        await job.step()
+        await job.step()
+        assert _metric("ringpost_stream_lag_seconds") == _metric("ringpost_stream_length") == 0
+        await postgres.close()
+
+
+async def test_a_company_on_a_cold_shard_holds_up_no_other(postgres: Postgres, redis: Redis) -> None:
+    insert = "INSERT INTO companies (name, shard, config_version) VALUES ($1, $2, 5) RETURNING id"
+    companies = [
+        await postgres.fetchval(insert, name, shard) for name, shard in (("cold", 10), ("warm", SHARD))
+    ]
+    await postgres.execute(
+        "INSERT INTO hot_sync (company_id, kind) SELECT unnest($1::bigint[]), 'version'", companies
+    )
+    await warm(redis, SHARD)
+    job = HotSyncJob(postgres, redis)
+    with pytest.raises(Unavailable):
+        await job.step()
+    assert await redis.command(SHARD, "HGET", redis_keys.head(SHARD), f"v:{companies[1]}") == b"5"
+    assert await postgres.fetchval("SELECT array_agg(company_id) FROM hot_sync") == companies[:1]
+    await warm(redis, 10)
+    assert await job.step() is False
+    assert await postgres.fetchval("SELECT count(*) FROM hot_sync") == 0
+
+
+AGED = (
+    "INSERT INTO call_keys (provider, provider_call_id, company_id, call_uuid, created_at)"
+    " VALUES ('p', $1::text, 1, gen_random_uuid(), $2)",
+    "INSERT INTO switch_events (provider, provider_call_id, leg, event, created_at) VALUES ('p', $1::text, '', '', $2)",
+    "INSERT INTO idempotency_keys (key_id, value, fingerprint, status, answer, created_at)"
+    " VALUES (1, $1::text, '', 200, '', $2)",
+)
+CHANGED = "INSERT INTO config_changes (company_id, version, scope, entity_id, changed_at) VALUES ($1, $2, 'company', $1, $3)"
+
+
+async def test_short_lived_rows_go_after_their_time_and_not_before(postgres: Postgres) -> None:
+    now = datetime.now(UTC)
+    company = await postgres.fetchval("INSERT INTO companies (name, shard) VALUES ('one', 1) RETURNING id")
+    for hours in (1, 47, 49, 500):
+        for statement in AGED:
+            await postgres.execute(statement, str(hours), now - timedelta(hours=hours))
+        await postgres.execute(CHANGED, company, hours, now - timedelta(hours=hours))
+    job = RetentionJob(postgres, Clock(), pings_days=60, calls_months=13)
+    assert await job.step() is False
+    for table in ("call_keys", "switch_events", "idempotency_keys"):
+        assert await postgres.fetchval(f"SELECT count(*) FROM {table}") == 2
+    assert await postgres.fetchval("SELECT array_agg(version) FROM config_changes") == [1]
+
+
+async def test_the_log_is_kept_sixty_days_and_calls_thirteen_months(postgres: Postgres) -> None:
+    now = datetime.now(UTC)
+    clock = Clock()
+    await PartitionsJob(postgres, clock).step()
+    for days in (59, 62, 380, 480):
+        async with postgres.transaction() as connection:
+            await ensure(connection, now - timedelta(days=days))
+    await RetentionJob(postgres, clock, pings_days=60, calls_months=13).step()
+    kept = await load_partitions(postgres, ["pings", "calls"])
+    first = {
+        parent: min(each.first for each in kept if each.parent == parent) for parent in ("pings", "calls")
+    }
+    assert first["pings"] == (now - timedelta(days=60)).date()
+    assert timedelta(days=380) < now.date() - first["calls"] < timedelta(days=480)
+
+
+async def test_the_clocks_of_one_host_agree(postgres: Postgres) -> None:
+    await SkewJob(postgres, Clock()).step()
+    assert abs(_metric("ringpost_clock_skew_seconds")) < 1
