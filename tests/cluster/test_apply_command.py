@@ -1,6 +1,5 @@
 """`ringpost apply`: as a person uses it, and as `ringpost up` calls it."""
 
-import asyncio
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ from shared.stores.redis import SHARDS, Redis
 from shared.stores.redis_keys import head
 from tests.support.account_trees import SMALL, Tree, a_tree, changed
 from tests.support.engines import run_apart
+from tests.support.waiting import give_way
 
 Environment = dict[str, str]
 
@@ -266,7 +266,7 @@ def test_killed_in_the_middle_it_leaves_nothing(environment: Environment, tmp_pa
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
             while not await blocker.fetchval(waiting):
                 assert process.poll() is None, process.communicate()
-                await asyncio.sleep(0.02)
+                await give_way()
             process.send_signal(signal.SIGKILL)
             process.communicate()
         await blocker.close()
