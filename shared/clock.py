@@ -62,7 +62,7 @@ class Clock:
         """Seconds for measuring a round trip."""
         return self._monotonic()
 
-    def observe(self, redis_time_us: int, sent_s: float, received_s: float) -> None:
+    def observe(self, redis_time_us: int, sent_s: float, *, received_s: float) -> None:
         """Takes one look at Redis TIME. Units: the two moments in seconds of `monotonic`."""
         time_s = redis_time_us / 1_000_000
         sample = Sample(low_s=time_s - received_s, high_s=time_s - sent_s)

@@ -126,12 +126,3 @@ BUILD_INFO = Level(
 def request_meter(*, route: str, method: str) -> RequestMeter:
     """The counters of one route template and method."""
     return RequestMeter(REQUESTS, REQUEST_SECONDS, route=route, method=method)
-
-
-def count_verdicts(verdicts: str, shadow: str) -> None:
-    """What a script said of the candidates it tried (c = buyer capped, g = group capped), and limits that only counted."""
-    for letter, subject in (("c", "buyer"), ("g", "group")):
-        if letter in verdicts:
-            CAP_REFUSALS.add(subject, n=verdicts.count(letter))
-    if shadow:
-        SHIELD_VERDICTS.add("rate_limited", "true")

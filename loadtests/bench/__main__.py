@@ -19,10 +19,10 @@ async def run(stage: Stage, *, rounds: int, seconds: float) -> int:
     """Measure, print, save; 0 when the floor is held and a ping is one trip."""
     cases = cases_of(stage)
     found: dict[str, list[Round]] = {case.name: [] for case in cases}
-    trips = await count_trips(stage, cases[1], seconds)
+    trips = await count_trips(stage, cases[1], seconds=seconds)
     for number in range(rounds):
         for case in cases:
-            found[case.name].append(await closed_round(stage, case, seconds))
+            found[case.name].append(await closed_round(stage, case, seconds=seconds))
         print(f"round {number + 1} of {rounds}: ping {found['ping'][-1].cpu_us:.1f} us", file=sys.stderr)
     half = {case.name: middle(found[case.name]).rate / 2 for case in cases}
     open_loop = {

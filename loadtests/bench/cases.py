@@ -23,6 +23,7 @@ class Case(Struct, frozen=True, kw_only=True):
     port: int
     pid: int
     make_request: MakeRequest
+    status: int = 200
 
 
 def cases_of(stage: Stage) -> tuple[Case, ...]:
@@ -42,15 +43,18 @@ def cases_of(stage: Stage) -> tuple[Case, ...]:
 
     hello = {"port": stage.hello_port, "pid": stage.hello_pid}
     return (
-        _case("hello", "aiohttp web.Application, a fixed body of the same size", hello, ping),
-        _case("ping", "full ping, fresh callers: 10 buyers, rules, caps (5 full), lists", rtb, ping),
-        _case("repeat", "the same 64 callers again and again", rtb, repeat),
-        _case("refused", "a paused key: a version read, then 403", rtb, refused),
+        _case("hello", "aiohttp web.Application, a fixed body of the same size", process=hello, make=ping),
+        _case(
+            "ping", "full ping, fresh callers: 10 buyers, rules, caps (5 full), lists", process=rtb, make=ping
+        ),
+        _case("repeat", "the same 64 callers again and again", process=rtb, make=repeat),
+        _case("refused", "a paused key: a version read, then 403", process=rtb, make=refused, status=403),
     )
 
 
-def _case(name: str, says: str, process: Mapping[str, int], make: MakeRequest) -> Case:
-    return Case(name=name, says=says, port=process["port"], pid=process["pid"], make_request=make)
+def _case(name: str, says: str, *, process: Mapping[str, int], make: MakeRequest, status: int = 200) -> Case:
+    port, pid = process["port"], process["pid"]
+    return Case(name=name, says=says, port=port, pid=pid, make_request=make, status=status)
 
 
 def _request(token: str, caller: int) -> bytes:

@@ -33,9 +33,10 @@ class Sample(Struct, kw_only=True):
 class Line(asyncio.Protocol):
     """One connection; answers come in the order of the requests."""
 
-    def __init__(self, answered: Callable[["Line", float, bool], None]) -> None:
+    def __init__(self, answered: Callable[["Line"], None]) -> None:
         self._answered = answered
         self._buffer = b""
+        self.status = 0
         self.meant: deque[float] = deque()
         self.transport: asyncio.Transport | None = None
 
@@ -63,15 +64,16 @@ class Line(asyncio.Protocol):
             whole = head_end + 4 + int(head[at : end if end > 0 else None])
             if len(self._buffer) < whole:
                 return
-            good = head.startswith((b"http/1.1 200", b"http/1.1 403"))
+            self.status = int(head[9:12])
             self._buffer = self._buffer[whole:]
-            self._answered(self, self.meant.popleft(), good)
+            self._answered(self)
 
 
 class Load:
-    """A number of connections to one port."""
+    """A number of connections to one port; any status but the expected one is bad."""
 
-    def __init__(self, port: int, make_request: MakeRequest) -> None:
+    def __init__(self, port: int, make_request: MakeRequest, *, expected: int = 200) -> None:
+        self._expected = expected
         self._port = port
         self._make = make_request
         self._lines: list[Line] = []
@@ -126,9 +128,9 @@ class Load:
             requests=len(self._latencies), seconds=took, latencies_ms=self._latencies, bad=self._bad
         )
 
-    def _on_answer(self, line: Line, meant_s: float, good: bool) -> None:
+    def _on_answer(self, line: Line) -> None:
         now = time.perf_counter()
-        self._latencies.append((now - meant_s) * 1000)
-        self._bad += not good
+        self._latencies.append((now - line.meant.popleft()) * 1000)
+        self._bad += line.status != self._expected
         if now < self._closed_until:
             line.send(self._make(), now)

@@ -39,9 +39,9 @@ class OpenRound(Struct, frozen=True, kw_only=True):
     bad: int
 
 
-async def closed_round(stage: Stage, case: Case, seconds: float) -> Round:
+async def closed_round(stage: Stage, case: Case, *, seconds: float) -> Round:
     """128 connections, each always waiting for its answer."""
-    load = Load(case.port, case.make_request)
+    load = Load(case.port, case.make_request, expected=case.status)
     await load.connect(CONNECTIONS)
     try:
         await load.closed(_WARM_S)
@@ -64,7 +64,7 @@ async def closed_round(stage: Stage, case: Case, seconds: float) -> Round:
 
 async def open_round(stage: Stage, case: Case, *, seconds: float, rate: float) -> OpenRound:
     """Requests by the clock."""
-    load = Load(case.port, case.make_request)
+    load = Load(case.port, case.make_request, expected=case.status)
     await load.connect(CONNECTIONS)
     try:
         sample: Sample = await load.open(seconds, rate)

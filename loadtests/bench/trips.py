@@ -29,9 +29,9 @@ class _Counts(Struct, frozen=True, kw_only=True):
     queries: float
 
 
-async def count_trips(stage: Stage, case: Case, seconds: float) -> Trips:
+async def count_trips(stage: Stage, case: Case, *, seconds: float) -> Trips:
     """Counts before and after a stretch of load. The clock's look at Redis, once a second, is counted too."""
-    load = Load(case.port, case.make_request)
+    load = Load(case.port, case.make_request, expected=case.status)
     await load.connect(32)
     try:
         await load.closed(0.2)  # what is cold becomes hot

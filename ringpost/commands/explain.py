@@ -38,14 +38,14 @@ async def _explained(environ: Mapping[str, str], uuid: str) -> tuple[PingRow, Na
     async with open_postgres(environ) as postgres:
         ping = await find_ping(postgres, uuid)
         with suppress(*((OperatorError, Unavailable) if ping else ())):  # the log alone answers, too
-            ping = await _with_redis(environ, postgres, uuid, ping)
+            ping = await _with_redis(environ, postgres, uuid=uuid, ping=ping)
         if ping is None:
             raise OperatorError("there is no ping with that uuid, or it is older than the log is kept")
         return ping, await load_names(postgres, [ping])
 
 
 async def _with_redis(
-    environ: Mapping[str, str], postgres: Postgres, uuid: str, ping: PingRow | None
+    environ: Mapping[str, str], postgres: Postgres, *, uuid: str, ping: PingRow | None
 ) -> PingRow | None:
     async with open_redis(environ) as redis:
         if ping is None:  # the drain may store it between our two looks: then it is in the log

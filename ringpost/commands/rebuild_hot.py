@@ -44,7 +44,7 @@ async def _rebuild(environ: Mapping[str, str], shards: Sequence[int]) -> None:
     async with open_postgres(environ) as postgres, open_redis(environ) as redis:
         clock = Clock()
         await ClockSampler(clock, redis).resync()
-        rebuild = Rebuild(postgres, redis, clock)
+        rebuild = Rebuild(postgres, redis, clock=clock)
         await rebuild.chill(shards)
         deadline = time.monotonic() + _PATIENCE_S
         while left := sorted(set(shards) & set(await rebuild.cold())):

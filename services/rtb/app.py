@@ -15,11 +15,11 @@ from services.rtb.wire import AnswerForm, write_xml_fault
 from shared.dice import Dice
 from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
+from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores.config_cache import ConfigCache
 from shared.stores.key_lookup import KeyLookup
 from shared.stores.keyring import Keyring
-from shared.stores.pools import Pools
 
 
 class RtbApp:
@@ -33,30 +33,26 @@ class RtbApp:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
         pools = self._pools = await Pools.open(settings, name="rtb", scripts=SCRIPTS)
-        self._config: ConfigCache[Evaluation] = ConfigCache(
-            pools.postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
+        postgres, redis, clock = pools.postgres, pools.redis, pools.clock
+        config: ConfigCache[Evaluation] = ConfigCache(
+            postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
         )
-        self._keys = KeyLookup(
-            pools.postgres, self._config, pepper=settings.pepper.reveal().encode(), clock=pools.clock
-        )
-        pools.counts.watch_config(self._config)
-        self.routes = _routes(self._handlers(pools))
-
-    def _handlers(self, pools: Pools) -> Handlers:
-        settings, clock = self._settings, pools.clock
+        keys = KeyLookup(postgres, config, pepper=settings.pepper.reveal().encode(), clock=clock)
+        pools.counts.watch_config(config)
+        self._keyring = Keyring(keys, config, redis=redis, clock=clock, sampler=pools.sampler)
         store = PingStore(
-            pools.redis,
+            redis,
             soft=settings.stream_soft_length,
             hard=settings.stream_hard_length,
             has_sip=bool(settings.sip_domain),
         )
-        keyring = Keyring(self._keys, self._config, redis=pools.redis, clock=clock, sampler=pools.sampler)
-        desk = Desk(keyring)
-        return Handlers(
-            Pinging(desk, store, keyring=keyring, clock=clock, dice=Dice()),
-            Confirming(desk, store, keyring=keyring, pools=pools),
+        desk = Desk(self._keyring)
+        handlers = Handlers(
+            Pinging(desk, store, keyring=self._keyring, clock=clock, dice=Dice()),
+            Confirming(desk, store, keyring=self._keyring, pools=pools),
             form=AnswerForm(sip_domain=settings.sip_domain),
         )
+        self.routes = _routes(handlers)
 
     async def ready(self) -> bool:
         """Pings can be answered when Redis can be asked."""
@@ -64,8 +60,7 @@ class RtbApp:
 
     async def close(self) -> None:
         """Undo start, in reverse."""
-        await self._keys.close()
-        await self._config.close()
+        await self._keyring.close()
         await self._pools.close()
 
 

@@ -17,11 +17,11 @@ from services.worker.settings import WorkerSettings
 from services.worker.skew import SkewJob
 from shared.clock import Clock
 from shared.http_routes import Route
+from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores import partitions
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
-from shared.stores.pools import Pools
 from shared.stores.rebuild import Rebuild
 from shared.stores.rebuild_writes import SCRIPTS
 from shared.stores.redis_link import Limits
@@ -55,7 +55,7 @@ class WorkerApp:
         return [
             DrainJob(Drain(postgres, streams), streams, clock=clock, batch=settings.drain_batch),
             self._holds,
-            RebuildJob(Rebuild(postgres, redis, clock), self._holds),
+            RebuildJob(Rebuild(postgres, redis, clock=clock), self._holds),
             HotSyncJob(postgres, redis),
             ExpireJob(postgres, clock),
             PartitionsJob(postgres, clock),

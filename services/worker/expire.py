@@ -24,6 +24,6 @@ class ExpireJob:
 
     async def step(self) -> bool:
         """End a batch. Cost: one statement."""
-        ended = await expire(self._postgres, self._clock.now_ms() - _GRACE_MS, _BATCH)
+        ended = await expire(self._postgres, self._clock.now_ms() - _GRACE_MS, limit=_BATCH)
         PINGS_EXPIRED.add(n=ended)
         return ended == _BATCH

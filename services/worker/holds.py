@@ -39,5 +39,5 @@ class HoldsJob:
     async def _sweep(self, shard: int) -> int | None:
         """How many holds were given back; None when the shard is cold."""
         keys = (redis_keys.head(shard), redis_keys.due(shard), redis_keys.fills(shard))
-        reply = await self._redis.script(SWEEP, shard, keys, (self._redis.run_id_of(shard), _LIMIT))
+        reply = await self._redis.script(SWEEP, shard, keys=keys, args=(self._redis.run_id_of(shard), _LIMIT))
         return int(reply[1]) if reply[0] == b"ok" else None

@@ -60,7 +60,7 @@ class RetentionJob:
         """Drop old partitions, delete old short-lived rows. True while there are more of the latter."""
         now = _now(self._clock)
         for parents, days in self._kept:
-            dropped, busy = await drop_before(self._postgres, parents, now - timedelta(days=days))
+            dropped, busy = await drop_before(self._postgres, parents, kept_from=now - timedelta(days=days))
             PARTITIONS_DROPPED.add(n=dropped)
             if busy:
                 _LOG.warning("partitions_in_use", left=busy)

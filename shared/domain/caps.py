@@ -63,7 +63,7 @@ def read_mirror(text: str | bytes) -> Fill:
     )
 
 
-def may_take(caps: Caps, fill: Fill, holds: int, windows: Windows) -> bool:
+def may_take(caps: Caps, fill: Fill, *, holds: int, windows: Windows) -> bool:
     """Whether one more place fits under every cap, with the live holds counted in each.
 
     Source: architecture.md, places and caps.
@@ -71,13 +71,13 @@ def may_take(caps: Caps, fill: Fill, holds: int, windows: Windows) -> bool:
     taken = (
         (caps.concurrency, fill.live_n),
         (caps.hard, fill.hard_n),
-        (caps.hourly, _in_window(fill.hour_at, fill.hour_n, windows.hour_at)),
-        (caps.daily, _in_window(fill.day_at, fill.day_n, windows.day_at)),
-        (caps.monthly, _in_window(fill.month_at, fill.month_n, windows.month_at)),
+        (caps.hourly, _in_window(fill.hour_at, fill.hour_n, window_at=windows.hour_at)),
+        (caps.daily, _in_window(fill.day_at, fill.day_n, window_at=windows.day_at)),
+        (caps.monthly, _in_window(fill.month_at, fill.month_n, window_at=windows.month_at)),
     )
     return all(cap is None or committed + holds < cap for cap, committed in taken)
 
 
-def _in_window(filled_at: int, filled_n: int, window_at: int) -> int:
+def _in_window(filled_at: int, filled_n: int, *, window_at: int) -> int:
     """An older window's count is over; a later one's stands, as somebody's clock may be ahead."""
     return filled_n if filled_at >= window_at else 0

@@ -100,8 +100,8 @@ def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:
     event = decode_event(named[b"e"])
     result = read_result(named[b"r"].decode())
     winner = decode_winner(named[b"w"]) if b"w" in named else None
-    _check(event, result, winner)
-    trace, reason = _fate(event, result, named.get(b"t"))
+    _check(event, result, winner=winner)
+    trace, reason = _fate(event, result, text=named.get(b"t"))
     status = _status(result, reason)
     return PingRow(
         uuid=event.uuid,
@@ -131,7 +131,7 @@ def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:
     )
 
 
-def _check(event: PingEvent, result: PingResult, winner: Winner | None) -> None:
+def _check(event: PingEvent, result: PingResult, *, winner: Winner | None) -> None:
     _insist_on_uuid(event.uuid)
     if result.original_uuid:
         _insist_on_uuid(result.original_uuid)
@@ -145,7 +145,7 @@ def _check(event: PingEvent, result: PingResult, winner: Winner | None) -> None:
 
 
 def _fate(
-    event: PingEvent, result: PingResult, text: bytes | None
+    event: PingEvent, result: PingResult, *, text: bytes | None
 ) -> tuple[tuple[TraceRow, ...] | None, str]:
     """The trace and the published reason. A caller who was known already was not judged anew: an empty trace."""
     if result.kind == "duplicate":
@@ -157,7 +157,7 @@ def _fate(
         return trace, ""
     tried = len((text or b"").partition(b"\n")[0].split())
     dropped = counts_of(list(trace[tried:])) if trace else {}
-    return trace, no_target_reason(event.reason, dropped, result.verdicts)
+    return trace, no_target_reason(event.reason, dropped, verdicts=result.verdicts)
 
 
 def _status(result: PingResult, reason: str) -> str:

@@ -119,7 +119,7 @@ def read_confirmation(text: str) -> Confirmation:
     return Confirmation(uuid=uuid, at_ms=int(at_ms), subjects=subjects)
 
 
-def write_candidate(buyer_id: int, group_id: int, bid: str, reason: str = "") -> str:
+def write_candidate(buyer_id: int, group_id: int, *, bid: str, reason: str = "") -> str:
     """One candidate in a trace text: `buyer/group@bid`, with `!reason` when the rules dropped it."""
     mark = f"{buyer_id}/{group_id}@{bid}"
     return f"{mark}!{reason}" if reason else mark
@@ -149,7 +149,7 @@ def _trace_row(mark: str, reason: str) -> TraceRow:
     return TraceRow(buyer_id=int(buyer), group_id=int(group), reason=reason, bid=bid)
 
 
-def no_target_reason(decided: str, dropped: Mapping[Reason, int], verdicts: str) -> Reason:
+def no_target_reason(decided: str, dropped: Mapping[Reason, int], *, verdicts: str) -> Reason:
     """Why nobody took the caller: the whole ping's reason, else the one of most candidates."""
     if verdicts in WHOLE_PING_VERDICTS:  # lists are looked at before the campaign is
         return WHOLE_PING_VERDICTS[verdicts]

@@ -27,8 +27,8 @@ def stated(parameters: Mapping[str, str], name: str) -> str:
 def read_key(
     parameters: Mapping[str, str],
     headers: Mapping[str, str],
-    path_token: str = "",
     *,
+    path_token: str = "",
     bearer_is_key: bool = True,
 ) -> str | Reason:
     """The one token that a request carries, wherever it stands.

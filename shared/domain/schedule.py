@@ -53,7 +53,7 @@ class Windows(Struct, frozen=True, kw_only=True, gc=False):
     month_at: int
 
 
-def is_open(blocks: Sequence[Block], now_ms: int, zone: str) -> bool:
+def is_open(blocks: Sequence[Block], now_ms: int, *, zone: str) -> bool:
     """Whether business hours hold now.
 
     Shape: no blocks = always; else a day without a block, or with one that is no work day, is closed.
@@ -91,9 +91,9 @@ def _find_windows(now_s: int, zone: ZoneInfo) -> tuple[Windows, int]:
     hour_at = now_s - local.minute * 60 - local.second
     until = hour_at + _HOUR_S
     if _offset(zone, hour_at) != _offset(zone, now_s):
-        hour_at = _clock_change(zone, hour_at, now_s)
+        hour_at = _clock_change(zone, hour_at, after=now_s)
     if _offset(zone, until) != _offset(zone, now_s):
-        until = _clock_change(zone, now_s, until)
+        until = _clock_change(zone, now_s, after=until)
     day = local.date()
     if _first_instant(zone, day + _ONE_DAY) <= now_s:
         day += _ONE_DAY  # it had begun before the clock went back behind midnight
@@ -111,14 +111,14 @@ def _first_instant(zone: ZoneInfo, day: date) -> int:
     instant = int(midnight.timestamp())
     if datetime.fromtimestamp(instant, zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
-    return _clock_change(zone, instant - _DAY_S, instant)
+    return _clock_change(zone, instant - _DAY_S, after=instant)
 
 
 def _offset(zone: ZoneInfo, instant: int) -> timedelta | None:
     return datetime.fromtimestamp(instant, zone).utcoffset()
 
 
-def _clock_change(zone: ZoneInfo, before: int, after: int) -> int:
+def _clock_change(zone: ZoneInfo, before: int, *, after: int) -> int:
     """The first second with the offset of `after`, given that `before` has another."""
     new = _offset(zone, after)
     while after - before > 1:

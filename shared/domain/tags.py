@@ -71,16 +71,16 @@ def read_rule(text: str) -> Rule:
     key, joint, condition = whole[1], whole[2], whole[3]
     compared = _symbol(condition)
     if compared is not None:
-        return _checked(key, Op(compared[1]), compared[2].rstrip())
+        return _checked(key, Op(compared[1]), value=compared[2].rstrip())
     worded = _word(condition)
     if worded is not None:
-        return _checked(key, Op(worded[1] or worded[3]), (worded[2] or "").rstrip())
+        return _checked(key, Op(worded[1] or worded[3]), value=(worded[2] or "").rstrip())
     if not joint.endswith(":"):
         raise ValueError(f"{_quoted(text)} has no operator that is known: use one of {' '.join(Op)}")
-    return _checked(key, Op.EQUAL, condition)
+    return _checked(key, Op.EQUAL, value=condition)
 
 
-def _checked(key: str, op: Op, value: str) -> Rule:
+def _checked(key: str, op: Op, *, value: str) -> Rule:
     if op is Op.IN:
         value = ",".join(entry.strip() for entry in value.split(",") if entry.strip())
     if not value and op not in _BARE:
@@ -96,11 +96,11 @@ def _checked(key: str, op: Op, value: str) -> Rule:
         except ValueError as refusal:
             raise ValueError(f"the rule on {key}: {refusal}") from None
     if op in _SIZES:
-        _check_size(key, op, value)
+        _check_size(key, op, value=value)
     return Rule(key=key, op=op, value=value)
 
 
-def _check_size(key: str, op: Op, value: str) -> None:
+def _check_size(key: str, op: Op, *, value: str) -> None:
     size = _size(value)
     if key == "time" and (size is None or size[0] != ":"):
         raise ValueError(f"time {op} compares with HH:MM, not with {_quoted(value)}")

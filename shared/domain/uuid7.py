@@ -12,7 +12,7 @@ _VARIANT = 1 << 63
 _VERSION = 7 << 76
 
 
-def make(unix_ms: int, shard: int, rand: bytes) -> str:
+def make(unix_ms: int, shard: int, *, rand: bytes) -> str:
     """A uuid whose time and shard can be read back. Units: shard 0 to 4095, rand at least 8 bytes."""
     chance = int.from_bytes(rand[:8], "big") & _CHANCE
     text = (unix_ms << 80 | _VERSION | shard << 64 | _VARIANT | chance).to_bytes(16, "big").hex()

@@ -45,7 +45,9 @@ class ClockSampler:
         try:
             sent_s = self._clock.monotonic()
             seconds, micros = await self._redis.command(self._shard, "TIME")
-            self._clock.observe(int(seconds) * 1_000_000 + int(micros), sent_s, self._clock.monotonic())
+            self._clock.observe(
+                int(seconds) * 1_000_000 + int(micros), sent_s, received_s=self._clock.monotonic()
+            )
             looked = True
         except Unavailable:
             looked = False

@@ -184,7 +184,9 @@ class ConfigCache(Generic[T]):
     async def _load_plan(self, company_id: int, campaign_id: int) -> CompiledPlan[T] | None:
         for _ in range(_RELOADS):
             company = await self.company(company_id)
-            plan = None if company is None else await load_plan(self._postgres, company, campaign_id)
+            plan = (
+                None if company is None else await load_plan(self._postgres, company, campaign_id=campaign_id)
+            )
             if plan is None:
                 return None
             if (

@@ -84,7 +84,7 @@ class Drain:
                 return Drained(busy=bool(shards))
             batch = Batch()
             each = max(1, limit // len(cursors))
-            more = [await self._read(batch, cursor, each) for cursor in cursors]
+            more = [await self._read(batch, cursor, limit=each) for cursor in cursors]
             await _store(connection, batch)
             await save_cursors(connection, batch.cursors)
         for name in batch.poisoned:
@@ -100,7 +100,7 @@ class Drain:
         while (await self.drain(shards, limit, wait=True)).more:
             pass
 
-    async def _read(self, batch: Batch, cursor: Cursor, limit: int) -> bool:
+    async def _read(self, batch: Batch, cursor: Cursor, *, limit: int) -> bool:
         """Read a stream on from its cursor into the batch; whether there is more.
 
         Errors: Unavailable when the server was replaced meanwhile: ids of two servers must not mix.
@@ -109,7 +109,7 @@ class Drain:
         last_id = cursor.start_in(run_id)
         taken, page = 0, PAGE
         while taken < limit and page == PAGE:
-            entries = await self._streams.read_after(shard, last_id, PAGE)
+            entries = await self._streams.read_after(shard, last_id, count=PAGE)
             for entry_id, fields in entries:
                 batch.take(entry_id, fields)
                 last_id = entry_id

@@ -54,10 +54,10 @@ class Streams:
 
     async def oldest_ms(self, shards: Iterable[int]) -> int:
         """When the oldest entry of these shards was appended; 0 when there is none. Cost: one batch."""
-        heads = await asyncio.gather(*(self.read_after(shard, START, 1) for shard in shards))
+        heads = await asyncio.gather(*(self.read_after(shard, START, count=1) for shard in shards))
         return min((ms_of(page[0][0]) for page in heads if page), default=0)
 
-    async def read_after(self, shard: int, entry_id: str, count: int) -> list[Entry]:
+    async def read_after(self, shard: int, entry_id: str, *, count: int) -> list[Entry]:
         """The next entries of a shard. Shape: oldest first, at most count. Cost: one round trip."""
         reply = await self._redis.command(
             shard, "XRANGE", redis_keys.events(shard), f"({entry_id}", "+", "COUNT", count
@@ -68,14 +68,14 @@ class Streams:
         """The same of every shard, by shard, each after its own id. Cost: one batch."""
         return list(
             await asyncio.gather(
-                *(self.read_after(shard, entry_id, count) for shard, entry_id in enumerate(entry_ids))
+                *(self.read_after(shard, entry_id, count=count) for shard, entry_id in enumerate(entry_ids))
             )
         )
 
     async def let_go(self, shard: int, cursor: Cursor) -> int:
         """Trim what the cursor says is stored; how many entries. A cold shard is left as it is."""
         keys = (redis_keys.head(shard), redis_keys.events(shard))
-        reply = await self._redis.script(TRIM, shard, keys, (cursor.epoch, after(cursor.last_id)))
+        reply = await self._redis.script(TRIM, shard, keys=keys, args=(cursor.epoch, after(cursor.last_id)))
         return int(reply[1]) if reply[0] == b"ok" else 0
 
 

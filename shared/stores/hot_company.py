@@ -73,13 +73,18 @@ class HotCompany(Struct, frozen=True, kw_only=True):
 
     async def set_callers(self, bucket: int, fields: Mapping[str, str], *, buckets: int = 0) -> None:
         """In which generations callers of one bucket stand. Shape: buckets 0 = the company's own count."""
-        key = redis_keys.bucket(self.shard, self.company_id, buckets or self.list_buckets, bucket)
+        key = redis_keys.bucket(
+            self.shard, self.company_id, buckets=buckets or self.list_buckets, number=bucket
+        )
         for some in parts(fields.items(), _PAIRS):
             await self._run(SET_CALLERS, (key,), args=[part for pair in some for part in pair])
 
     async def clear_buckets(self, buckets: int) -> None:
         """Empty all buckets of a bucket count."""
-        keys = (redis_keys.bucket(self.shard, self.company_id, buckets, number) for number in range(buckets))
+        keys = (
+            redis_keys.bucket(self.shard, self.company_id, buckets=buckets, number=number)
+            for number in range(buckets)
+        )
         await some_at_once(self._run(CLEAR_BUCKETS, some, args=()) for some in parts(keys, _KEYS))
 
     async def set_fills(self, mirror: Mapping[str, str]) -> None:
@@ -90,14 +95,14 @@ class HotCompany(Struct, frozen=True, kw_only=True):
 
     async def set_tags(self, caller: str, texts: Mapping[int, str], *, ttl_ms: int) -> None:
         """The stored tags of one caller by publisher."""
-        key = redis_keys.caller(self.shard, self.company_id, caller)
+        key = redis_keys.caller(self.shard, self.company_id, e164=caller)
         flat = [str(part) for pair in texts.items() for part in pair]
         await self._run(SET_TAGS, (key,), args=(ttl_ms, *flat))
 
     async def _run(self, script: Script, keys: Sequence[str], *, args: Sequence[str | int]) -> None:
         head = redis_keys.head(self.shard)
         whole = (self.run_id, self.rebuild, self.company_id, self.turn, *args)
-        reply = await self.redis.script(script, self.shard, (head, *keys), whole)
+        reply = await self.redis.script(script, self.shard, keys=(head, *keys), args=whole)
         if reply[0] != b"ok":
             raise Cold("redis")
 

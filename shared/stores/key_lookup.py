@@ -96,17 +96,17 @@ class KeyLookup(Generic[T]):
         lane = self._narrow if self.flood.is_on(client, now_ms) else self._wide
         if lane.full:
             raise Overloaded("key look-up")
-        return await lane.flights.run(token, lambda: self._load(token, client, lane.gate))
+        return await lane.flights.run(token, lambda: self._load(token, client, gate=lane.gate))
 
     async def close(self) -> None:
         """End look-ups that are under way."""
         await self._wide.flights.close()
         await self._narrow.flights.close()
 
-    async def _load(self, token: str, client: str, gate: asyncio.Semaphore) -> Key | None:
+    async def _load(self, token: str, client: str, *, gate: asyncio.Semaphore) -> Key | None:
         for _ in range(_RELOADS):
             async with gate:
-                key = await find_key(self._postgres, self._pepper, token)
+                key = await find_key(self._postgres, self._pepper, token=token)
             if key is None:
                 now_ms = self._clock.now_ms()
                 self._unknown.put(token, now_ms + _UNKNOWN_FOR_MS)
@@ -125,7 +125,7 @@ WHERE k.token_hmac = $1
 """
 
 
-async def find_key(postgres: Postgres, pepper: bytes, token: str) -> Key | None:
+async def find_key(postgres: Postgres, pepper: bytes, *, token: str) -> Key | None:
     """The key of a token, with the config version it is true for; None when there is none. Cost: one query."""
     digest = hmac.new(pepper, token.encode(), hashlib.sha256).digest()
     row = await postgres.fetchrow(SELECT_KEY, digest)

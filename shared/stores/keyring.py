@@ -55,6 +55,11 @@ class Keyring(Generic[T]):
         self._clock = clock
         self._sampler = sampler
 
+    async def close(self) -> None:
+        """End loads that are under way."""
+        await self._keys.close()
+        await self.config.close()
+
     def known(self, token: str) -> Key | None:
         """A key that is in memory, whatever it may do."""
         return self._keys.known(token)

@@ -116,7 +116,7 @@ async def load_partitions(postgres: Postgres, parents: Iterable[str]) -> list[Pa
 SET_PATIENCE = "SET LOCAL lock_timeout = '200ms'"
 
 
-async def drop_before(postgres: Postgres, parents: Iterable[str], kept_from: datetime) -> tuple[int, int]:
+async def drop_before(postgres: Postgres, parents: Iterable[str], *, kept_from: datetime) -> tuple[int, int]:
     """Drop what ended before that moment; how many went, and how many were in use and stay until the next time."""
     dropped = busy = 0
     for partition in await load_partitions(postgres, parents):

@@ -84,7 +84,7 @@ WHERE pings.created_at = due.created_at AND pings.uuid = due.uuid AND pings.crea
 """
 
 
-async def expire(postgres: Postgres, before_ms: int, limit: int) -> int:
+async def expire(postgres: Postgres, before_ms: int, *, limit: int) -> int:
     """End reservations that ran out before that moment, and what repeats them; how many. Cost: three statements."""
     async with postgres.transaction() as connection:
         due = await connection.fetch(CLAIM_DUE, moment(before_ms), limit)
@@ -176,7 +176,7 @@ WHERE created_at >= $1 AND ($2::bigint IS NULL OR key_id = $2) ORDER BY created_
 """  # noqa: S608 - the columns above
 
 
-async def load_since(postgres: Postgres, since_ms: int, key_id: int | None, limit: int) -> list[PingRow]:
+async def load_since(postgres: Postgres, since_ms: int, *, key_id: int | None, limit: int) -> list[PingRow]:
     """Pings that came since a moment, oldest first, of one key or of all."""
     return [from_record(row) for row in await postgres.fetch(LOAD_SINCE, moment(since_ms), key_id, limit)]
 
@@ -194,12 +194,12 @@ WHERE company_id = ANY($1::bigint[]) AND caller IS NULL AND number IS NOT NULL A
 _LONGEST_LIFE_MS = 86_400_000
 
 
-async def load_live(connection: Connection, company_ids: Sequence[int], now_ms: int) -> list[PingRow]:
+async def load_live(connection: Connection, company_ids: Sequence[int], *, now_ms: int) -> list[PingRow]:
     """The reservations of these companies that live at that moment."""
     return [from_record(row) for row in await connection.fetch(LOAD_LIVE, company_ids, moment(now_ms))]
 
 
-async def load_leases(connection: Connection, company_ids: Sequence[int], since_ms: int) -> list[PingRow]:
+async def load_leases(connection: Connection, company_ids: Sequence[int], *, since_ms: int) -> list[PingRow]:
     """The pings without a caller that got a number and ran, or run, out after that moment, whatever became of them."""
     rows = await connection.fetch(
         LOAD_LEASES, company_ids, moment(since_ms), moment(since_ms - _LONGEST_LIFE_MS)

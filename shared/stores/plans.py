@@ -55,7 +55,7 @@ async def load_company(postgres: Postgres, company_id: int) -> Company | None:
         ]
         cids = await connection.fetch(SELECT_CIDS, company_id)
         numbers = await connection.fetch(SELECT_NUMBER_CAMPAIGNS, company_id)
-        lists = await _lists(connection, "company", [company_id])
+        lists = await _lists(connection, "company", ids=[company_id])
     return Company(
         id=row["id"],
         shard=row["shard"],
@@ -81,7 +81,7 @@ SELECT number, rtb_pool, publisher_id, tags::text AS tags FROM numbers WHERE cam
 """
 
 
-async def load_plan(postgres: Postgres, company: Company, campaign_id: int) -> Plan | None:
+async def load_plan(postgres: Postgres, company: Company, *, campaign_id: int) -> Plan | None:
     """One campaign of the company with all it is judged by; None when it has none such.
 
     Shape: version is the config version of this snapshot; it may be newer than the company's. Cost: one snapshot.
@@ -95,9 +95,9 @@ async def load_plan(postgres: Postgres, company: Company, campaign_id: int) -> P
         groups = await _groups(connection, [route.group_id for route in routes if route.group_id])
         wanted = {route.buyer_id for route in routes if route.buyer_id}
         wanted.update(member for group in groups.values() for member in group.members)
-        buyers = await _buyers(connection, sorted(wanted), company.time_zone)
+        buyers = await _buyers(connection, sorted(wanted), zone=company.time_zone)
         criteria = await _criteria(connection, campaign_id)
-        lists = await _lists(connection, "campaign", [campaign_id])
+        lists = await _lists(connection, "campaign", ids=[campaign_id])
         numbers = await connection.fetch(SELECT_NUMBERS, campaign_id)
     return Plan(
         company=company,
@@ -168,8 +168,8 @@ FROM buyers WHERE id = ANY($1::bigint[])
 """
 
 
-async def _buyers(connection: Connection, ids: list[int], zone: str) -> dict[int, Buyer]:
-    lists = await _lists(connection, "buyer", ids)
+async def _buyers(connection: Connection, ids: list[int], *, zone: str) -> dict[int, Buyer]:
+    lists = await _lists(connection, "buyer", ids=ids)
     return {
         row["id"]: Buyer(
             id=row["id"],
@@ -216,7 +216,7 @@ SELECT entity_id, id, name FROM caller_lists WHERE level = $1 AND entity_id = AN
 """
 
 
-async def _lists(connection: Connection, level: str, ids: list[int]) -> dict[int, ListIds]:
+async def _lists(connection: Connection, level: str, *, ids: list[int]) -> dict[int, ListIds]:
     """The lists in effect of each entity of a level."""
     deny: dict[int, list[int]] = {}
     admit: dict[int, list[int]] = {}

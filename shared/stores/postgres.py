@@ -37,6 +37,7 @@ _LINE_BROKEN = (
 
 
 _SHORT_S = 0.08
+_CLOSE_WITHIN_S = 1.0
 
 
 class Postgres:
@@ -82,9 +83,9 @@ class Postgres:
         return cls(pool, deadline_s)
 
     async def close(self) -> None:
-        """Let running commands end, at most for the deadline, then close every connection."""
+        """Let running commands end, at most for a moment, then close every connection."""
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(min(self._deadline_s, _CLOSE_WITHIN_S)):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()

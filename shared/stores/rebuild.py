@@ -34,7 +34,7 @@ _BATCH = 2_000
 class Rebuild:
     """Rebuilds cold shards. Several processes at once are safe: a shard belongs to one of them at a time."""
 
-    def __init__(self, postgres: Postgres, redis: Redis, clock: Clock) -> None:
+    def __init__(self, postgres: Postgres, redis: Redis, *, clock: Clock) -> None:
         self._postgres = postgres
         self._redis = redis
         self._clock = clock
@@ -67,14 +67,16 @@ class Rebuild:
             await self._drain.drain_all(some, _BATCH)
             async with self._postgres.transaction() as connection:
                 truth = await load_truth(
-                    connection, await take_leases(connection, some), self._clock.now_ms()
+                    connection, await take_leases(connection, some), now_ms=self._clock.now_ms()
                 )
                 rebuilt += [
-                    shard for shard, whole in truth.items() if await self._rewrite(connection, shard, whole)
+                    shard
+                    for shard, whole in truth.items()
+                    if await self._rewrite(connection, shard, truth=whole)
                 ]
         return rebuilt
 
-    async def _rewrite(self, connection: Connection, shard: int, truth: Truth) -> bool:
+    async def _rewrite(self, connection: Connection, shard: int, *, truth: Truth) -> bool:
         writer = ShardWriter(
             self._redis, shard, run_id=self._redis.run_id_of(shard), token=secrets.token_hex(8)
         )

@@ -46,7 +46,7 @@ SELECT id, shard, config_version FROM companies WHERE shard = ANY($1::smallint[]
 """
 
 
-async def load_truth(connection: Connection, shards: Sequence[int], now_ms: int) -> dict[int, Truth]:
+async def load_truth(connection: Connection, shards: Sequence[int], *, now_ms: int) -> dict[int, Truth]:
     """Lock the companies of these shards until the transaction ends, and read what stands of them.
 
     Shape: by shard, each one there. Cost: five queries.
@@ -61,11 +61,11 @@ async def load_truth(connection: Connection, shards: Sequence[int], now_ms: int)
         return truth
     for company_id, subject, text in await _load_mirror(connection, companies):
         truth[shard_of[company_id]].mirror[subject] = text
-    for stored in await _load_stored_tags(connection, companies, now_ms):
+    for stored in await _load_stored_tags(connection, companies, now_ms=now_ms):
         truth[shard_of[stored.company_id]].stored_tags.append(stored)
-    for ping in await load_live(connection, companies, now_ms):
+    for ping in await load_live(connection, companies, now_ms=now_ms):
         truth[shard_of[ping.company_id]].live.append(ping)
-    for ping in await load_leases(connection, companies, now_ms - LEASE_AFTER_MS):
+    for ping in await load_leases(connection, companies, since_ms=now_ms - LEASE_AFTER_MS):
         truth[shard_of[ping.company_id]].leases.append(ping)
     return truth
 
@@ -105,7 +105,7 @@ FROM stored_tags WHERE company_id = ANY($1::bigint[]) AND expires_at > $2
 
 
 async def _load_stored_tags(
-    connection: Connection, companies: Sequence[int], now_ms: int
+    connection: Connection, companies: Sequence[int], *, now_ms: int
 ) -> list[StoredTags]:
     return [
         StoredTags(

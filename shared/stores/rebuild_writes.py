@@ -41,7 +41,7 @@ class ShardWriter:
     async def begin(self) -> bool:
         """Clear what may be stale; False when the shard is warm already."""
         keys = (self._head, self._fills, self._due)
-        reply = await self._redis.script(BEGIN, self._shard, keys, (self._run_id, self._token))
+        reply = await self._redis.script(BEGIN, self._shard, keys=keys, args=(self._run_id, self._token))
         return reply[0] == b"ok" or _insist(reply[0] == b"warm")
 
     async def write(self, truth: Truth, now_ms: int) -> None:
@@ -53,44 +53,48 @@ class ShardWriter:
         await some_at_once(self._stored_tags(stored, now_ms) for stored in truth.stored_tags)
         await some_at_once(self._reservation(ping, now_ms) for ping in truth.live)
         callers = self._by_caller(truth.live)
-        await some_at_once(self._caller(key, pings, now_ms) for key, pings in callers.items())
+        await some_at_once(self._caller(key, pings, now_ms=now_ms) for key, pings in callers.items())
         await some_at_once(self._lease(ping, now_ms) for ping in truth.leases)
 
-    async def write_hash(self, key: str, fields: Mapping[str, str | int], ttl_ms: int = 0) -> None:
+    async def write_hash(self, key: str, fields: Mapping[str, str | int], *, ttl_ms: int = 0) -> None:
         """Fields of one hash of the shard. Units: ttl_ms, how long it must live at least; 0 = for good."""
         for some in parts(fields.items(), _FIELDS):
             flat = [part for pair in some for part in pair]
             keys = (self._head, key)
-            await self._applied(self._redis.script(WRITE, self._shard, keys, (self._token, ttl_ms, *flat)))
+            await self._applied(
+                self._redis.script(WRITE, self._shard, keys=keys, args=(self._token, ttl_ms, *flat))
+            )
 
     async def finish(self) -> None:
         """The shard serves from here on."""
         args = (self._run_id, self._token)
-        await self._applied(self._redis.script(FINISH, self._shard, (self._head,), args))
+        await self._applied(self._redis.script(FINISH, self._shard, keys=(self._head,), args=args))
 
     async def _stored_tags(self, stored: StoredTags, now_ms: int) -> None:
-        key = redis_keys.caller(self._shard, stored.company_id, stored.caller)
+        key = redis_keys.caller(self._shard, stored.company_id, e164=stored.caller)
         text = f"{stored.rev}|{stored.expires_ms}|{stored.tags}"
-        await self.write_hash(key, {f"t{stored.publisher_id}": text}, stored.expires_ms - now_ms)
+        await self.write_hash(key, {f"t{stored.publisher_id}": text}, ttl_ms=stored.expires_ms - now_ms)
 
     async def _reservation(self, ping: PingRow, now_ms: int) -> None:
         keys = (self._head, redis_keys.reservation(self._shard, ping.uuid), self._fills, self._due)
         ttl_ms = ping.expires_ms - now_ms + _LINGER_MS
         args = (self._token, _text(ping), ttl_ms, ping.expires_ms, ping.uuid, ping.holds)
-        await self._applied(self._redis.script(RESERVATION, self._shard, keys, args))
+        await self._applied(self._redis.script(RESERVATION, self._shard, keys=keys, args=args))
 
-    async def _caller(self, key: str, pings: Sequence[PingRow], now_ms: int) -> None:
-        await self.write_hash(key, _caller_fields(pings), max(ping.expires_ms for ping in pings) - now_ms)
+    async def _caller(self, key: str, pings: Sequence[PingRow], *, now_ms: int) -> None:
+        await self.write_hash(
+            key, _caller_fields(pings), ttl_ms=max(ping.expires_ms for ping in pings) - now_ms
+        )
 
     def _by_caller(self, live: Sequence[PingRow]) -> dict[str, list[PingRow]]:
         """Live reservations by the caller's key, each caller's in the order in which they were made."""
         found: dict[str, list[PingRow]] = {}
         for ping in sorted(live, key=lambda ping: (ping.created_ms, ping.uuid)):
             if ping.caller and ping.test:
-                key = redis_keys.test_caller(self._shard, ping.key_id, ping.caller)
+                key = redis_keys.test_caller(self._shard, ping.key_id, e164=ping.caller)
                 found.setdefault(key, []).append(ping)
             elif ping.caller:
-                key = redis_keys.caller(self._shard, ping.company_id, ping.caller)
+                key = redis_keys.caller(self._shard, ping.company_id, e164=ping.caller)
                 found.setdefault(key, []).append(ping)
         return found
 
@@ -98,7 +102,7 @@ class ShardWriter:
         until_ms = ping.expires_ms + LEASE_AFTER_MS
         key = redis_keys.leases(self._shard, ping.campaign_id)
         await self.write_hash(
-            key, {f"n{ping.number}": f"{ping.uuid}|{until_ms}|{ping.key_id}"}, until_ms - now_ms
+            key, {f"n{ping.number}": f"{ping.uuid}|{until_ms}|{ping.key_id}"}, ttl_ms=until_ms - now_ms
         )
 
     async def _applied(self, reply: Awaitable[Any]) -> None:

@@ -61,7 +61,7 @@ class Redis:
             await node.close()
 
     async def script(
-        self, script: Script, shard: int, keys: Sequence[str | bytes], args: Sequence[Arg]
+        self, script: Script, shard: int, *, keys: Sequence[str | bytes], args: Sequence[Arg]
     ) -> Any:
         """Runs one script on one shard.
 

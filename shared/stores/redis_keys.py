@@ -54,12 +54,12 @@ def events(shard: int) -> str:
     return _EVENTS[shard]
 
 
-def caller(shard: int, company_id: int, e164: str) -> str:
+def caller(shard: int, company_id: int, *, e164: str) -> str:
     """One caller's live reservations and stored tags."""
     return f"{TAGS[shard]}:c:{company_id}:{e164}"
 
 
-def test_caller(shard: int, key_id: int, e164: str) -> str:
+def test_caller(shard: int, key_id: int, *, e164: str) -> str:
     """The same for a test key, whose shield and leases (e164 "") are its own."""
     return f"{TAGS[shard]}:c:t{key_id}:{e164}"
 
@@ -74,7 +74,7 @@ def reservation(shard: int, uuid: str) -> str:
     return f"{TAGS[shard]}:r:{uuid}"
 
 
-def bucket(shard: int, company_id: int, buckets: int, number: int) -> str:
+def bucket(shard: int, company_id: int, *, buckets: int, number: int) -> str:
     """One bucket of the company's inverted caller lists."""
     return f"{TAGS[shard]}:l:{company_id}:{buckets}:{number}"
 

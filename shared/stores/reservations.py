@@ -15,7 +15,7 @@ RESERVATION = load_script(__file__, "reservation")
 async def find_reservation(redis: Redis, uuid: str, *, shard: int) -> Reservation | None:
     """One reservation; None when it is not there (any more). Errors: Unavailable. Cost: one round trip."""
     keys = (redis_keys.head(shard), redis_keys.reservation(shard, uuid))
-    reply = await redis.script(RESERVATION, shard, keys, (redis.run_id_of(shard),))
+    reply = await redis.script(RESERVATION, shard, keys=keys, args=(redis.run_id_of(shard),))
     if reply[0] == b"cold":
         raise Unavailable("redis")
     return read_reservation(reply[1]) if reply[0] == b"found" else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.metrics import (
     CACHE_LOOKUPS,
+    CAP_REFUSALS,
     POSTGRES_POOL,
     POSTGRES_QUERIES,
     REDIS_CALLS,
@@ -16,6 +17,7 @@ from shared.metrics import (
     REDIS_QUEUE_FULL,
     REDIS_RECONNECTS,
     REDIS_ROUND_TRIPS,
+    SHIELD_VERDICTS,
 )
 from shared.stores.config_cache import ConfigCache
 from shared.stores.postgres import Postgres
@@ -66,3 +68,12 @@ class StoreCounts:
                 self._before[place] = now
         POSTGRES_POOL.set(self._postgres.idle, "idle")
         POSTGRES_POOL.set(self._postgres.size - self._postgres.idle, "used")
+
+
+def count_verdicts(verdicts: str, shadow: str) -> None:
+    """What a script said of the candidates it tried (c = buyer capped, g = group capped), and limits that only counted."""
+    for letter, subject in (("c", "buyer"), ("g", "group")):
+        if letter in verdicts:
+            CAP_REFUSALS.add(subject, n=verdicts.count(letter))
+    if shadow:
+        SHIELD_VERDICTS.add("rate_limited", "true")

@@ -27,7 +27,7 @@ async def find_waiting(streams: Streams, uuid: str) -> PingRow | None:
     """A ping that waits in its shard's stream, with its confirmation; None when it is not there (any more)."""
     shard, last_id = uuid7.shard_of(uuid), f"{uuid7.ms_of(uuid) - _EARLIER_MS}-0"
     found: PingRow | None = None
-    while shard < SHARDS and (entries := await streams.read_after(shard, last_id, PAGE)):
+    while shard < SHARDS and (entries := await streams.read_after(shard, last_id, count=PAGE)):
         for entry_id, fields in entries:
             read = read_entry(entry_id, fields)
             if isinstance(read, PingRow) and read.uuid == uuid:
@@ -68,7 +68,7 @@ class Follower:
                 self._last_ids[shard] = entry_id
                 read.append(read_entry(entry_id, fields))
         since_ms = max(self._from_ms, self._newest_ms - _OVERLAP_MS)
-        stored = await load_since(self._postgres, since_ms, self._key_id, _MOST)
+        stored = await load_since(self._postgres, since_ms, key_id=self._key_id, limit=_MOST)
         return self._unseen([*(ping for ping in read if isinstance(ping, PingRow)), *stored])
 
     def _unseen(self, pings: Sequence[PingRow]) -> list[PingRow]:

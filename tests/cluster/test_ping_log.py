@@ -75,7 +75,7 @@ class Story:
         """Everything hot of that ping's company, times to live apart."""
         shard, row = int(uuid[15:18], 16), self.logged(uuid)
         assert row is not None
-        caller = redis_keys.caller(shard, row.company_id, row.caller)
+        caller = redis_keys.caller(shard, row.company_id, e164=row.caller)
         keys = (redis_keys.head(shard), redis_keys.fills(shard), caller)
         command = self._bench.redis.command
         hashes = [self._loop.run(command(shard, "HGETALL", key)) for key in keys]

@@ -35,7 +35,7 @@ async def reserve(redis: Redis, first: int, count: int, cap: int) -> int:
 
 
 def _uuid(now: int, number: int) -> str:
-    return uuid7.make(now, SHARD, number.to_bytes(8, "big"))
+    return uuid7.make(now, SHARD, rand=number.to_bytes(8, "big"))
 
 
 async def read_then_increment(redis: Redis, _first: int, count: int, cap: int) -> int:

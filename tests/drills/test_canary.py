@@ -69,7 +69,7 @@ def pings(token: str) -> list[bytes]:
         ),
         *(f"/rtbs.json?{both}&long={DIGITS * 60}", f"/rtbs.json?{both}&{DIGITS * 7}=1"),
         *(f"/postbacks/{token}?{both}", f"/{token}", f"/{DIGITS}?{both}", f"/rtbs/{token}.json?{both}"),
-        *(f"/rtbs/{uuid7.make(1, 1, bytes(8))}.json?{both}", f"/rtbs.json?{both}&{'x' * 9000}"),
+        *(f"/rtbs/{uuid7.make(1, 1, rand=bytes(8))}.json?{both}", f"/rtbs.json?{both}&{'x' * 9000}"),
     ]
     heads = [
         *(
@@ -150,7 +150,7 @@ async def break_what_is_stored(stage: Stage) -> None:
     await connection.execute(BREAK_KEY, FAULTY, settings)
     await connection.close()
     with Redis.from_url(stage.redis_url) as redis:
-        redis.set(redis_keys.caller(shard, company, f"+1{DIGITS}"), stage.tokens["Pings"])
+        redis.set(redis_keys.caller(shard, company, e164=f"+1{DIGITS}"), stage.tokens["Pings"])
         ping = event(
             Clock().now_ms(), shard, caller=f"+1{DIGITS}", company_id=company, tags={"zip": f"\0{DIGITS}"}
         )

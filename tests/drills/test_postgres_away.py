@@ -2,6 +2,7 @@
 
 import asyncio
 from secrets import randbelow
+from time import monotonic
 
 import pytest
 
@@ -46,3 +47,13 @@ async def test_postgres_is_away_for_a_while(postgres_stage: Stage, own_postgres:
     reserved = {said.fields["uuid"] for said in load.said if said.is_reserved}
     assert reserved <= {row["uuid"] for row in await stage.logged()}
     assert worker.is_ready()
+
+
+async def test_a_worker_leaves_in_time_though_postgres_hangs(
+    postgres_stage: Stage, own_postgres: Engine
+) -> None:
+    worker = postgres_stage.worker(RINGPOST_DRAIN_S="1")
+    own_postgres.pause()
+    began_s = monotonic()
+    assert worker.stop() == 0
+    assert monotonic() - began_s < 5  # its drain and a moment

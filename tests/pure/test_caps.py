@@ -40,7 +40,7 @@ near = st.builds(
 
 
 def test_without_caps_everything_fits() -> None:
-    assert may_take(Caps(), Fill(live_n=10**9, hard_n=10**9), 10**9, NOW)
+    assert may_take(Caps(), Fill(live_n=10**9, hard_n=10**9), holds=10**9, windows=NOW)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_without_caps_everything_fits() -> None:
     ],
 )
 def test_the_last_place_may_be_taken_once_by_a_call_or_by_a_hold(caps: Caps, fill: Fill) -> None:
-    assert may_take(caps, fill, 0, NOW)
-    assert not may_take(caps, fill, 1, NOW)
-    assert not may_take(caps, fill, 2, NOW)
+    assert may_take(caps, fill, holds=0, windows=NOW)
+    assert not may_take(caps, fill, holds=1, windows=NOW)
+    assert not may_take(caps, fill, holds=2, windows=NOW)
 
 
 @pytest.mark.parametrize("cap", ["concurrency", "hard", "hourly", "daily", "monthly"])
 def test_a_cap_of_none_at_all_takes_nobody(cap: str) -> None:
-    assert not may_take(Caps(**{cap: 0}), Fill(), 0, NOW)
-    assert may_take(Caps(**{cap: 1}), Fill(), 0, NOW)
+    assert not may_take(Caps(**{cap: 0}), Fill(), holds=0, windows=NOW)
+    assert may_take(Caps(**{cap: 1}), Fill(), holds=0, windows=NOW)
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_a_cap_of_none_at_all_takes_nobody(cap: str) -> None:
 def test_an_older_windows_count_is_over_and_a_later_one_stands(
     caps: Caps, older: Fill, same: Fill, later: Fill
 ) -> None:
-    assert may_take(caps, older, 0, NOW)
-    assert not may_take(caps, older, 1, NOW)
-    assert not may_take(caps, same, 0, NOW)
-    assert not may_take(caps, later, 0, NOW)
+    assert may_take(caps, older, holds=0, windows=NOW)
+    assert not may_take(caps, older, holds=1, windows=NOW)
+    assert not may_take(caps, same, holds=0, windows=NOW)
+    assert not may_take(caps, later, holds=0, windows=NOW)
 
 
 def test_a_new_row_is_empty() -> None:
-    assert may_take(Caps(concurrency=1, hard=1, hourly=1, daily=1, monthly=1), Fill(), 0, NOW)
+    assert may_take(Caps(concurrency=1, hard=1, hourly=1, daily=1, monthly=1), Fill(), holds=0, windows=NOW)
 
 
 @given(all_caps, near, st.integers(0, 20))
@@ -110,12 +110,16 @@ def test_every_cap_must_have_room(caps: Caps, fill: Fill, holds: int) -> None:
         Caps(daily=caps.daily),
         Caps(monthly=caps.monthly),
     ]
-    assert may_take(caps, fill, holds, NOW) is all(may_take(cap, fill, holds, NOW) for cap in one_by_one)
+    assert may_take(caps, fill, holds=holds, windows=NOW) is all(
+        may_take(cap, fill, holds=holds, windows=NOW) for cap in one_by_one
+    )
 
 
 @given(all_caps, near, st.integers(0, 20), st.integers(1, 5))
 def test_more_holds_never_make_room(caps: Caps, fill: Fill, holds: int, more: int) -> None:
-    assert may_take(caps, fill, holds, NOW) or not may_take(caps, fill, holds + more, NOW)
+    assert may_take(caps, fill, holds=holds, windows=NOW) or not may_take(
+        caps, fill, holds=holds + more, windows=NOW
+    )
 
 
 def test_the_mirrors_text_holds_the_fields_in_their_order() -> None:

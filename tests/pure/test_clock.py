@@ -29,7 +29,7 @@ class World:
         self.elapsed_s += there_s
         time_us = round(self.redis_s() * 1_000_000)
         self.elapsed_s += back_s
-        self.clock.observe(time_us, sent_s, self.clock.monotonic())
+        self.clock.observe(time_us, sent_s, received_s=self.clock.monotonic())
 
     def error_s(self) -> float:
         return abs(self.clock.now_ms() / 1000 - self.redis_s())

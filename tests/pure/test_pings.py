@@ -33,8 +33,14 @@ letters = st.lists(st.sampled_from("cgsa"), max_size=6)
 
 
 def written(tried: list[tuple[int, int, str]], dropped: list[tuple[tuple[int, int, str], Reason]]) -> str:
-    first = " ".join(write_candidate(*one) for one in tried)
-    return first + "\n" + " ".join(write_candidate(*one, reason) for one, reason in dropped)
+    first = " ".join(write_candidate(buyer, group, bid=bid) for buyer, group, bid in tried)
+    return (
+        first
+        + "\n"
+        + " ".join(
+            write_candidate(buyer, group, bid=bid, reason=reason) for (buyer, group, bid), reason in dropped
+        )
+    )
 
 
 @given(st.lists(candidates, max_size=6), dropped_ones, letters, st.booleans())
@@ -70,15 +76,15 @@ def test_the_reason_follows_from_the_trace(
     verdicts = "".join(fates)[: len(tried)].ljust(len(tried), "c")
     rows = read_trace(written(tried, dropped), verdicts)
     counts = counts_of(rows[len(tried) :])
-    assert no_target_reason("", counts, verdicts) == prevailing(counts_of(rows))
+    assert no_target_reason("", counts, verdicts=verdicts) == prevailing(counts_of(rows))
 
 
 def test_most_candidates_decide_and_ties_go_to_the_later() -> None:
     for i, reason in enumerate(NO_TARGET_REASONS):
         for later in NO_TARGET_REASONS[i + 1 :]:
-            assert no_target_reason("", {reason: 2, later: 2}, "") == later
-            assert no_target_reason("", {later: 2, reason: 2}, "") == later
-            assert no_target_reason("", {reason: 3, later: 2}, "") == reason
+            assert no_target_reason("", {reason: 2, later: 2}, verdicts="") == later
+            assert no_target_reason("", {later: 2, reason: 2}, verdicts="") == later
+            assert no_target_reason("", {reason: 3, later: 2}, verdicts="") == reason
     assert " ".join(NO_TARGET_REASONS) == (
         "no_buyers buyers_paused buyers_closed buyers_capped buyers_filtered caller_suppressed"
         " caller_not_accepted margin no_bids outbound_limit deadline campaign_paused publisher_paused no_number"
@@ -86,15 +92,15 @@ def test_most_candidates_decide_and_ties_go_to_the_later() -> None:
 
 
 def test_verdicts_and_dropped_are_counted_together() -> None:
-    assert no_target_reason("", {Reason.BUYERS_FILTERED: 2}, "cgc") == Reason.BUYERS_CAPPED
-    assert no_target_reason("", {Reason.BUYERS_CAPPED: 1}, "css") == Reason.CALLER_SUPPRESSED
-    assert no_target_reason("", {}, "") == Reason.NO_BUYERS
+    assert no_target_reason("", {Reason.BUYERS_FILTERED: 2}, verdicts="cgc") == Reason.BUYERS_CAPPED
+    assert no_target_reason("", {Reason.BUYERS_CAPPED: 1}, verdicts="css") == Reason.CALLER_SUPPRESSED
+    assert no_target_reason("", {}, verdicts="") == Reason.NO_BUYERS
 
 
 def test_lists_come_before_the_campaign() -> None:
-    assert no_target_reason("campaign_paused", {}, "") == Reason.CAMPAIGN_PAUSED
+    assert no_target_reason("campaign_paused", {}, verdicts="") == Reason.CAMPAIGN_PAUSED
     for letter, reason in WHOLE.items():
-        assert no_target_reason("campaign_paused", {Reason.BUYERS_PAUSED: 9}, letter) == reason
+        assert no_target_reason("campaign_paused", {Reason.BUYERS_PAUSED: 9}, verdicts=letter) == reason
 
 
 def test_an_event_reads_as_it_was_written() -> None:

@@ -79,7 +79,7 @@ def test_where_a_key_may_stand(
     key: str, headers: dict[str, str], path_token: str, expected: str | Reason
 ) -> None:
     request = make_request("", b"", **{name.replace("-", "_"): value for name, value in headers.items()})
-    assert read_key({"key": key}, request.headers, path_token) == expected
+    assert read_key({"key": key}, request.headers, path_token=path_token) == expected
 
 
 def test_a_bearer_that_is_the_secret() -> None:

@@ -21,13 +21,13 @@ def at(text: str, zone: str = "UTC", fold: int = 0) -> int:
 
 
 def opened(blocks: list[Block], text: str, zone: str = NEW_YORK, fold: int = 0) -> bool:
-    return is_open(blocks, at(text, zone, fold) * 1000, zone)
+    return is_open(blocks, at(text, zone, fold) * 1000, zone=zone)
 
 
 # 2024-06-16 is a Sunday.
 def test_without_blocks_it_is_always_open() -> None:
-    assert is_open([], 0, NEW_YORK)
-    assert is_open((), 1_718_548_200_000, "Asia/Kolkata")
+    assert is_open([], 0, zone=NEW_YORK)
+    assert is_open((), 1_718_548_200_000, zone="Asia/Kolkata")
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_inverted_is_open_outside_the_span_of_that_day() -> None:
 def test_the_day_is_the_zones_own() -> None:
     sunday = [Block(day_of_week=SUN)]
     noon_utc = at("2024-06-16 12:00") * 1000
-    assert is_open(sunday, noon_utc, "Europe/London")
-    assert not is_open(sunday, noon_utc, "Pacific/Auckland")
-    assert is_open([Block(day_of_week=SAT)], at("2024-06-16 02:00") * 1000, "America/Los_Angeles")
+    assert is_open(sunday, noon_utc, zone="Europe/London")
+    assert not is_open(sunday, noon_utc, zone="Pacific/Auckland")
+    assert is_open([Block(day_of_week=SAT)], at("2024-06-16 02:00") * 1000, zone="America/Los_Angeles")
 
 
 def test_hours_follow_the_wall_clock_through_a_change() -> None:

@@ -16,18 +16,18 @@ dice = st.binary(min_size=8, max_size=16)
 
 
 def test_lays_out_time_shard_and_chance() -> None:
-    assert make(1_732_416_000_123, 17, b"12345678") == SAMPLE
-    assert make(0, 0, bytes(8)) == "00000000-0000-7000-8000-000000000000"
-    assert make(2**48 - 1, 4095, b"\xff" * 8) == "ffffffff-ffff-7fff-bfff-ffffffffffff"
+    assert make(1_732_416_000_123, 17, rand=b"12345678") == SAMPLE
+    assert make(0, 0, rand=bytes(8)) == "00000000-0000-7000-8000-000000000000"
+    assert make(2**48 - 1, 4095, rand=b"\xff" * 8) == "ffffffff-ffff-7fff-bfff-ffffffffffff"
 
 
 def test_looks_at_eight_bytes_of_chance() -> None:
-    assert make(1, 2, b"12345678") == make(1, 2, b"12345678more")
+    assert make(1, 2, rand=b"12345678") == make(1, 2, rand=b"12345678more")
 
 
 @given(times, shards, dice)
 def test_gives_back_what_it_was_made_from(unix_ms: int, shard: int, rand: bytes) -> None:
-    text = make(unix_ms, shard, rand)
+    text = make(unix_ms, shard, rand=rand)
     assert is_uuid7(text)
     assert ms_of(text) == unix_ms
     assert shard_of(text) == shard
@@ -36,7 +36,7 @@ def test_gives_back_what_it_was_made_from(unix_ms: int, shard: int, rand: bytes)
 
 @given(times, shards, dice)
 def test_is_what_the_standard_library_reads(unix_ms: int, shard: int, rand: bytes) -> None:
-    text = make(unix_ms, shard, rand)
+    text = make(unix_ms, shard, rand=rand)
     read = uuid.UUID(text)
     assert str(read) == text
     assert read.version == 7
@@ -46,7 +46,7 @@ def test_is_what_the_standard_library_reads(unix_ms: int, shard: int, rand: byte
 @given(times, times, shards, shards, dice)
 def test_texts_sort_by_time(first: int, second: int, one: int, other: int, rand: bytes) -> None:
     if first < second:
-        assert make(first, one, rand) < make(second, other, rand)
+        assert make(first, one, rand=rand) < make(second, other, rand=rand)
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ async def test_plans_are_loaded_from_what_was_applied(store: AccountStore) -> No
     applied = await store.apply(FULL)
     company = await load_company(store.postgres, applied.company_id)
     assert company is not None
-    plan = await load_plan(store.postgres, company, company.campaigns_by_cid["auto"])
+    plan = await load_plan(store.postgres, company, campaign_id=company.campaigns_by_cid["auto"])
     assert plan is not None
     one = next(buyer for buyer in plan.buyers.values() if buyer.tid == "one")
     assert one.bid_revenue == Decimal(25)

@@ -48,7 +48,7 @@ async def cache(postgres: Postgres) -> AsyncIterator[Cache]:
 
 
 async def read_key(postgres: Postgres, token: str) -> Key:
-    key = await find_key(postgres, PEPPER, token)
+    key = await find_key(postgres, PEPPER, token=token)
     assert key is not None
     return key
 

@@ -141,7 +141,7 @@ async def test_a_test_confirms_and_counts_nowhere(bench: Bench) -> None:
     assert (confirmed.status, confirmed.subjects) == ("confirmed", "")
     state = await bench.state()
     assert state.holds == {}
-    texts = state.hashes[redis_keys.test_caller(SHARD, 10, CALLER)]
+    texts = state.hashes[redis_keys.test_caller(SHARD, 10, e164=CALLER)]
     assert read_reservation(texts["k10"].encode()) == confirmed
 
 

@@ -71,9 +71,9 @@ class Model:
 KEYS = {
     "head": redis_keys.head(SHARD),
     "fills": redis_keys.fills(SHARD),
-    "caller": redis_keys.caller(SHARD, COMPANY, CALLER),
-    "b0": redis_keys.bucket(SHARD, COMPANY, 2, 0),
-    "b1": redis_keys.bucket(SHARD, COMPANY, 2, 1),
+    "caller": redis_keys.caller(SHARD, COMPANY, e164=CALLER),
+    "b0": redis_keys.bucket(SHARD, COMPANY, buckets=2, number=0),
+    "b1": redis_keys.bucket(SHARD, COMPANY, buckets=2, number=1),
 }
 writings = st.tuples(
     st.sampled_from(["version", "generations", "callers", "fills", "tags", "clear"]),

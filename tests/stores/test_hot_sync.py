@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 COMPANY, SHARD = 1, 1
 HEAD = redis_keys.head(SHARD)
 FILLS = redis_keys.fills(SHARD)
-CALLER = redis_keys.caller(SHARD, COMPANY, "+12125551212")
+CALLER = redis_keys.caller(SHARD, COMPANY, e164="+12125551212")
 
 
 @pytest.fixture

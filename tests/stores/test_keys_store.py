@@ -75,7 +75,7 @@ async def last_deed(store: AccountStore) -> tuple[Any, ...]:
 async def test_a_new_key_is_found_by_its_token(store: AccountStore) -> None:
     made = await create(store, a_new_key())
     assert token_form(made.token.reveal()) == "ours"
-    found = await find_key(store.postgres, PEPPER.encode(), made.token.reveal())
+    found = await find_key(store.postgres, PEPPER.encode(), token=made.token.reveal())
     assert found is not None
     assert (found.id, found.name, found.settings) == (made.id, "another", RtbSettings(ttl_seconds=33))
     assert found.version == await store.version()
@@ -132,7 +132,7 @@ async def test_what_is_so_already_changes_nothing(store: AccountStore) -> None:
 async def test_a_deleted_key_is_a_tombstone(store: AccountStore) -> None:
     token = (await reveal(store, "ping")).token.reveal()
     await delete(store, await one(store, "ping"))
-    found = await find_key(store.postgres, PEPPER.encode(), token)
+    found = await find_key(store.postgres, PEPPER.encode(), token=token)
     assert found is not None
     assert found.deleted
     with pytest.raises(asyncpg.UniqueViolationError):

@@ -130,7 +130,7 @@ async def test_a_dead_generation_is_dropped_bit_by_bit(store: AccountStore) -> N
     rows = await store.rows("SELECT id FROM caller_list_generations WHERE list_id = $1", made.id)
     assert rows == [(new,)]
     bucket, field = bucket_of(A, 64)
-    assert field not in await store.hash(SHARD, redis_keys.bucket(SHARD, COMPANY, 64, bucket))
+    assert field not in await store.hash(SHARD, redis_keys.bucket(SHARD, COMPANY, buckets=64, number=bucket))
 
 
 async def test_a_live_generation_is_not_dropped(store: AccountStore) -> None:
@@ -149,7 +149,7 @@ async def test_a_list_is_deleted_with_its_numbers(store: AccountStore) -> None:
     assert await on(store, A) == set()
     assert f"g:{made.generation_id}" not in await store.head(SHARD)
     bucket, field = bucket_of(A, 64)
-    assert field not in await store.hash(SHARD, redis_keys.bucket(SHARD, COMPANY, 64, bucket))
+    assert field not in await store.hash(SHARD, redis_keys.bucket(SHARD, COMPANY, buckets=64, number=bucket))
 
 
 async def test_a_number_may_expire(store: AccountStore) -> None:
@@ -241,7 +241,7 @@ async def test_all_lists_are_rewritten_and_what_is_stale_goes(store: AccountStor
     await add(store, made, A, C)
     bucket, field = bucket_of(B, 64)
     await store.redis.command(
-        SHARD, "HSET", redis_keys.bucket(SHARD, COMPANY, 64, bucket), field, made.generation_id
+        SHARD, "HSET", redis_keys.bucket(SHARD, COMPANY, buckets=64, number=bucket), field, made.generation_id
     )
     await rewrite(store)
     assert [await store.lists_of(COMPANY, number) for number in (A, B, C)] == [{made.id}, set(), {made.id}]
@@ -290,10 +290,12 @@ async def test_wider_buckets_hold_the_same(store: AccountStore) -> None:
     assert (await store.head(SHARD))[f"v:{COMPANY}"] == str(version + 1)
     for number in Random(3).sample(numbers, 50):
         assert made.id in await store.lists_of(COMPANY, number)
-    old = [redis_keys.bucket(SHARD, COMPANY, 64, bucket) for bucket in range(64)]
+    old = [redis_keys.bucket(SHARD, COMPANY, buckets=64, number=bucket) for bucket in range(64)]
     assert await store.redis.command(SHARD, "EXISTS", *old) == 0
     sizes = [
-        await store.redis.command(SHARD, "HLEN", redis_keys.bucket(SHARD, COMPANY, buckets, bucket))
+        await store.redis.command(
+            SHARD, "HLEN", redis_keys.bucket(SHARD, COMPANY, buckets=buckets, number=bucket)
+        )
         for bucket in range(buckets)
     ]
     assert sum(sizes) == len(numbers)
@@ -325,7 +327,7 @@ async def seen_by_a_plan(store: AccountStore, number: str) -> bool:
     )
     bucket, field = bucket_of(number, buckets)
     found = await store.redis.command(
-        SHARD, "HGET", redis_keys.bucket(SHARD, COMPANY, buckets, bucket), field
+        SHARD, "HGET", redis_keys.bucket(SHARD, COMPANY, buckets=buckets, number=bucket), field
     )
     newest = await store.redis.command(SHARD, "HGET", redis_keys.head(SHARD), f"v:{COMPANY}")
     return found is not None or int(newest) > version

@@ -81,7 +81,7 @@ async def test_old_days_are_dropped_whole_and_young_ones_kept(postgres: Postgres
     for days in (0, 58, 59, 60, 61, 62):
         await _ensure(postgres, NEW_YEAR - timedelta(days=days))
         await postgres.execute(INSERT_PING, NEW_YEAR - timedelta(days=days))
-    dropped, busy = await drop_before(postgres, BY_DAY, NEW_YEAR - timedelta(days=60))
+    dropped, busy = await drop_before(postgres, BY_DAY, kept_from=NEW_YEAR - timedelta(days=60))
     assert (dropped, busy) == (3, 0)  # of 63, 62 and 61 days ago
     assert min(await _names(postgres, "pings")) == "pings_20251101"
     assert await postgres.fetchval("SELECT count(*) FROM pings") == 4
@@ -92,9 +92,9 @@ async def test_a_partition_in_use_stays_until_the_next_time(postgres: Postgres) 
     await _ensure(postgres, NEW_YEAR)
     async with postgres.transaction() as reader:
         await reader.fetch("SELECT uuid FROM pings_20251230")
-        dropped, busy = await drop_before(postgres, BY_DAY, NEW_YEAR)
+        dropped, busy = await drop_before(postgres, BY_DAY, kept_from=NEW_YEAR)
         assert (dropped, busy) == (0, 1)
-    assert await drop_before(postgres, BY_DAY, NEW_YEAR) == (1, 0)
+    assert await drop_before(postgres, BY_DAY, kept_from=NEW_YEAR) == (1, 0)
 
 
 def test_a_month_is_known_by_any_of_its_days() -> None:

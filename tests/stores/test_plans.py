@@ -40,7 +40,7 @@ async def loaded_company(postgres: Postgres, company_id: int) -> Company:
 
 
 async def loaded_plan(postgres: Postgres, company_id: int, campaign_id: int) -> Plan:
-    plan = await load_plan(postgres, await loaded_company(postgres, company_id), campaign_id)
+    plan = await load_plan(postgres, await loaded_company(postgres, company_id), campaign_id=campaign_id)
     assert plan is not None
     return plan
 
@@ -94,8 +94,8 @@ async def test_who_is_gone_is_none(postgres: Postgres) -> None:
     foreign = await a_campaign(postgres, await a_company(postgres))
     company = await loaded_company(postgres, company_id)
     assert await load_company(postgres, 10**12) is None
-    assert await load_plan(postgres, company, 10**12) is None
-    assert await load_plan(postgres, company, foreign) is None
+    assert await load_plan(postgres, company, campaign_id=10**12) is None
+    assert await load_plan(postgres, company, campaign_id=foreign) is None
 
 
 async def test_a_bare_campaign_has_its_defaults(postgres: Postgres) -> None:
@@ -318,7 +318,7 @@ async def test_a_plan_is_of_one_moment(postgres: Postgres, postgres_dsn: str) ->
     campaign_id = await a_campaign(postgres, company_id)
     company = await loaded_company(postgres, company_id)
     async with barrier_at(postgres_dsn, "conversion_criteria") as barrier:
-        loading = asyncio.ensure_future(load_plan(postgres, company, campaign_id))
+        loading = asyncio.ensure_future(load_plan(postgres, company, campaign_id=campaign_id))
         await barrier.reached()
         number = f"+1802{company_id:07d}"
         await insert(postgres, "numbers", company_id=company_id, campaign_id=campaign_id, number=number)
@@ -336,5 +336,5 @@ async def test_a_load_costs_one_use_of_the_pool(postgres: Postgres) -> None:
     campaign_id = await a_campaign(postgres, company_id)
     company = await loaded_company(postgres, company_id)
     before = postgres.queries
-    await load_plan(postgres, company, campaign_id)
+    await load_plan(postgres, company, campaign_id=campaign_id)
     assert postgres.queries - before == 1

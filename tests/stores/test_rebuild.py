@@ -47,7 +47,7 @@ async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def rebuild(postgres: Postgres, redis: Redis) -> Rebuild:
-    return Rebuild(postgres, redis, Clock())
+    return Rebuild(postgres, redis, clock=Clock())
 
 
 async def _company(postgres: Postgres, shard: int = SHARD, version: int = 7) -> int:
@@ -119,7 +119,7 @@ async def test_versions_mirror_and_tags_come_back(postgres: Postgres, redis: Red
     assert f"v:{stranger}" not in head
     assert "rebuild" not in head
     assert await _hash(redis, redis_keys.fills(SHARD)) == {"b12": "3600 2 0 0 0 0 40 1 9"}
-    caller = redis_keys.caller(SHARD, company, CALLER)
+    caller = redis_keys.caller(SHARD, company, e164=CALLER)
     expires_ms = int(until.timestamp()) * 1000
     assert await _hash(redis, caller) == {"t0": f'4|{expires_ms}|{{"age": "42"}}'}
     assert 290_000 < await redis.command(SHARD, "PTTL", caller) <= 300_000
@@ -145,7 +145,9 @@ async def test_caller_lists_come_back(postgres: Postgres, redis: Redis, rebuild:
     )
     await rebuild.rebuild([SHARD])
     bucket, field = bucket_of(CALLER, 64)
-    assert await _hash(redis, redis_keys.bucket(SHARD, company, 64, bucket)) == {field: str(generation)}
+    assert await _hash(redis, redis_keys.bucket(SHARD, company, buckets=64, number=bucket)) == {
+        field: str(generation)
+    }
     assert (await _hash(redis, redis_keys.head(SHARD)))[f"g:{generation}"] == str(list_id)
 
 
@@ -166,7 +168,7 @@ async def test_live_reservations_and_holds_come_back(
     assert text == _text(ping)
     assert 70_000 < await redis.command(SHARD, "PTTL", key) <= 75_000
     expires = f"{ping.uuid}|{ping.now_ms + 15_000}"
-    assert await _hash(redis, redis_keys.caller(SHARD, company, CALLER)) == {
+    assert await _hash(redis, redis_keys.caller(SHARD, company, e164=CALLER)) == {
         "k7": text,
         "m4": "7",
         "n+18005550100": expires,
@@ -201,7 +203,7 @@ async def test_confirmed_ones_come_back_confirmed_and_ended_ones_do_not(
 
 async def test_what_waits_in_a_surviving_stream_counts(own_redis: Engine, postgres: Postgres) -> None:
     redis = await Redis.open(own_redis.url, scripts=(TRIM, *SCRIPTS), limits=PATIENT)
-    rebuild = Rebuild(postgres, redis, Clock())
+    rebuild = Rebuild(postgres, redis, clock=Clock())
     company = await _company(postgres)
     await rebuild.rebuild(EVERY)
     drained = await _ping(redis, company, caller="+13105550001")
@@ -232,13 +234,13 @@ async def test_anonymous_callers_get_their_leases_back(
     over = await _ping(redis, company, caller="", subjects="", number="+18005550101", left_ms=-20_000)
     await _ping(redis, company, caller="", subjects="", number="+18005550102", left_ms=-40_000)
     await Drain(postgres, Streams(redis)).drain_all([SHARD], 100)
-    await expire(postgres, Clock().now_ms(), 100)
+    await expire(postgres, Clock().now_ms(), limit=100)
     await rebuild.rebuild([SHARD])
     assert await _hash(redis, redis_keys.leases(SHARD, 4)) == {
         "n+18005550100": f"{live.uuid}|{live.now_ms + 45_000}|7",
         "n+18005550101": f"{over.uuid}|{over.now_ms + 10_000}|7",
     }
-    assert await redis.command(SHARD, "EXISTS", redis_keys.caller(SHARD, company, "")) == 0
+    assert await redis.command(SHARD, "EXISTS", redis_keys.caller(SHARD, company, e164="")) == 0
 
 
 async def test_one_key_in_two_campaigns_and_a_test_key(
@@ -249,19 +251,21 @@ async def test_one_key_in_two_campaigns_and_a_test_key(
     second = await _ping(redis, company, campaign_id=5, number="", subjects="")
     trial = await _ping(redis, company, key_id=8, test=True, subjects="")
     await rebuild.rebuild([SHARD])
-    assert await _hash(redis, redis_keys.caller(SHARD, company, CALLER)) == {
+    assert await _hash(redis, redis_keys.caller(SHARD, company, e164=CALLER)) == {
         "k7": _text(second, number="", subjects=""),
         "m5": "7",
         "m4": _text(first),
         "n+18005550100": f"{first.uuid}|{first.now_ms + 15_000}",
     }
-    assert (await _hash(redis, redis_keys.test_caller(SHARD, 8, CALLER)))["k8"] == _text(trial, subjects="")
+    assert (await _hash(redis, redis_keys.test_caller(SHARD, 8, e164=CALLER)))["k8"] == _text(
+        trial, subjects=""
+    )
 
 
 async def test_two_at_once_rebuild_each_shard_once(postgres: Postgres, redis: Redis) -> None:
     for shard in range(0, 64, 4):
         await _company(postgres, shard)
-    both = [Rebuild(postgres, redis, Clock()) for _ in range(2)]
+    both = [Rebuild(postgres, redis, clock=Clock()) for _ in range(2)]
     rebuilt = await asyncio.gather(*(each.rebuild(EVERY) for each in both))
     assert not set(rebuilt[0]) & set(rebuilt[1])
     while left := await both[0].cold():
@@ -291,7 +295,7 @@ async def test_a_change_under_way_is_waited_for(postgres: Postgres, redis: Redis
 async def test_without_redis_the_rebuild_ends_as_unavailable(own_redis: Engine, postgres: Postgres) -> None:
     redis = await Redis.open(own_redis.url, scripts=SCRIPTS, limits=Limits(deadline_ms=100, silence_ms=200))
     own_redis.kill9()
-    rebuild = Rebuild(postgres, redis, Clock())
+    rebuild = Rebuild(postgres, redis, clock=Clock())
     with pytest.raises(Unavailable):
         await rebuild.rebuild(EVERY)
     await redis.close()

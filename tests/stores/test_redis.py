@@ -26,31 +26,31 @@ async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
 
 async def test_a_script_is_one_call(redis: Redis) -> None:
     before = redis.calls
-    assert await redis.script(ADD, 7, ["{s07}:n"], [5]) == 5
-    assert await redis.script(ADD, 7, ["{s07}:n"], ["-2"]) == 3
+    assert await redis.script(ADD, 7, keys=["{s07}:n"], args=[5]) == 5
+    assert await redis.script(ADD, 7, keys=["{s07}:n"], args=["-2"]) == 3
     assert redis.calls - before == redis.round_trips - before == 2
 
 
 async def test_replies_keep_their_shape(redis: Redis) -> None:
-    assert await redis.script(SHAPES, 0, [b"k"], ["é"]) == [1, b"two", [b"k", "é".encode()], None]
+    assert await redis.script(SHAPES, 0, keys=[b"k"], args=["é"]) == [1, b"two", [b"k", "é".encode()], None]
     assert await redis.command(0, "GET", "nothing") is None
     assert await redis.command(0, "LRANGE", "nothing", 0, -1) == []
 
 
 async def test_an_unknown_script_is_loaded_and_run_once(redis: Redis) -> None:
     other = Script("other", "return redis.call('INCR', KEYS[1])")
-    assert await redis.script(other, 0, ["n"], []) == 1
+    assert await redis.script(other, 0, keys=["n"], args=[]) == 1
 
 
 async def test_scripts_survive_a_flush_of_scripts(redis: Redis) -> None:
     await redis.command(0, "SCRIPT", "FLUSH")
-    answers = await asyncio.gather(*(redis.script(ADD, 0, ["n"], [1]) for _ in range(100)))
+    answers = await asyncio.gather(*(redis.script(ADD, 0, keys=["n"], args=[1]) for _ in range(100)))
     assert sorted(answers) == list(range(1, 101))
 
 
 async def test_a_registered_script_needs_no_second_try(redis: Redis) -> None:
     before = redis.calls
-    await redis.script(ADD, 0, ["n"], [1])
+    await redis.script(ADD, 0, keys=["n"], args=[1])
     assert redis.calls - before == 1
 
 
@@ -69,14 +69,14 @@ async def test_a_registered_script_needs_no_second_try(redis: Redis) -> None:
 )
 async def test_a_broken_script_is_a_fault_that_names_no_argument(redis: Redis, source: str) -> None:
     with pytest.raises(RedisScriptError, match="redis script broken: ") as caught:
-        await redis.script(Script("broken", source), 0, ["k"], ["+13105551212"])
+        await redis.script(Script("broken", source), 0, keys=["k"], args=["+13105551212"])
     assert "310" not in str(caught.value)
     assert await redis.command(0, "PING") == b"PONG"
 
 
 async def test_a_fault_says_where_in_the_script(redis: Redis) -> None:
     with pytest.raises(RedisScriptError, match=r"^redis script broken: ERR at line 2 \(attempt to compare"):
-        await redis.script(Script("broken", "local a\nreturn a < 1"), 0, [], [])
+        await redis.script(Script("broken", "local a\nreturn a < 1"), 0, keys=[], args=[])
 
 
 async def test_a_refused_command_names_no_argument(redis: Redis) -> None:
@@ -155,7 +155,7 @@ async def test_ten_thousand_calls_each_get_their_own_reply(redis: Redis, seed: i
 async def _ask(redis: Redis, dice: random.Random, number: int) -> object:
     ways: list[Callable[[], object]] = [
         lambda: redis.command(0, "ECHO", number),
-        lambda: redis.script(Script("own", "return ARGV[1]"), 0, ["k"], [number]),
+        lambda: redis.script(Script("own", "return ARGV[1]"), 0, keys=["k"], args=[number]),
     ]
     return await dice.choice(ways)()  # type: ignore[misc]  # both are coroutines
 

@@ -53,7 +53,7 @@ async def test_a_crashed_server_is_dialled_again(own_redis: Engine) -> None:
     await _until_back(redis)
     assert redis.run_id != run_id
     before = redis.calls
-    assert await redis.script(ONCE, 0, ["h"], ["op"]) == 1
+    assert await redis.script(ONCE, 0, keys=["h"], args=["op"]) == 1
     assert redis.calls - before == 1
     assert redis.reconnects == 1
     await redis.close()
@@ -164,7 +164,7 @@ async def test_a_server_that_cannot_serve_now_is_away(fake: FakeRedis, code: str
     redis = await Redis.open(fake.url)
     assert await _outcome(redis, "GET", "k") == "away"
     with pytest.raises(Unavailable):
-        await redis.script(ONCE, 0, ["h"], ["op"])
+        await redis.script(ONCE, 0, keys=["h"], args=["op"])
     await redis.close()
 
 

@@ -38,7 +38,7 @@ class Crew:
             number += 1
             operation = b"%d-%d" % (worker, number)
             try:
-                assert await self._redis.script(ONCE, 0, [HASH], [operation]) == 1
+                assert await self._redis.script(ONCE, 0, keys=[HASH], args=[operation]) == 1
             except Unavailable:
                 self.unknown += 1
                 await self._redis.until_connected()

@@ -101,7 +101,7 @@ async def _proxied(redis_url: str, certificate: Path) -> AsyncIterator[tuple[Pro
 async def test_calls_go_through_tls(fresh_redis: str, certificate: Path) -> None:
     async with _proxied(fresh_redis, certificate) as (_, url):
         redis = await Redis.open(f"{url}?ssl_ca_certs={certificate}", scripts=[ADD])
-        calls = [redis.script(ADD, 0, ["n"], [1]) for _ in range(400)]
+        calls = [redis.script(ADD, 0, keys=["n"], args=[1]) for _ in range(400)]
         assert sorted(await asyncio.gather(*calls)) == list(range(1, 401))
         large = "x" * 1_000_000
         assert await redis.command(0, "ECHO", large) == large.encode()
@@ -115,10 +115,10 @@ async def test_a_lost_tls_link_is_made_again(fresh_redis: str, certificate: Path
         proxy.cut()
         await link.lost.wait()
         with pytest.raises(Unavailable):
-            await redis.script(ADD, 0, ["n"], [1])
+            await redis.script(ADD, 0, keys=["n"], args=[1])
         async with asyncio.timeout(10):
             await redis.until_connected()
-        assert await redis.script(ADD, 0, ["n"], [1]) == 1
+        assert await redis.script(ADD, 0, keys=["n"], args=[1]) == 1
         await redis.close()
 
 

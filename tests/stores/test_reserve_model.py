@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
             self.shard.events.clear()
         if dice.random() < 0.4:
             publisher, expires = dice.choice((0, 7, 8)), self.world.run(now_ms(self.redis)) + 30_000
-            fields = self.shard.hashes.setdefault(redis_keys.caller(SHARD, COMPANY, caller), {})
+            fields = self.shard.hashes.setdefault(redis_keys.caller(SHARD, COMPANY, e164=caller), {})
             fields[f"t{publisher}"] = f'{dice.randint(1, 3)}|{expires}|{{"from{publisher}":"a|b"}}'
         self._put()
 

@@ -93,7 +93,7 @@ async def test_stored_tags_are_asked_for_before_anything_is_judged(bench: Bench)
         "t7": f'12|{soon}|{{"age":"62"}}',
         "t8": f'1|{soon}|{{"secret":"of B"}}',
     }
-    await bench.begin(hashes={redis_keys.caller(SHARD, COMPANY, CALLER): fields})
+    await bench.begin(hashes={redis_keys.caller(SHARD, COMPANY, e164=CALLER): fields})
     before = await bench.state()
     asked = await bench.ping(lists="A1")
     assert asked == StoredTags(seen="3:12", tags={"age": "62", "pipe": "a|b"})
@@ -106,7 +106,7 @@ async def test_stored_tags_are_asked_for_before_anything_is_judged(bench: Bench)
 
 
 async def test_tags_that_expired_are_none(bench: Bench) -> None:
-    await bench.begin(hashes={redis_keys.caller(SHARD, COMPANY, CALLER): {"t0": '3|1000|{"age":"61"}'}})
+    await bench.begin(hashes={redis_keys.caller(SHARD, COMPANY, e164=CALLER): {"t0": '3|1000|{"age":"61"}'}})
     await bench.taken()
     assert await bench.ping(tags_seen="3:0") == StoredTags(seen="0:0", tags={})
 
@@ -167,7 +167,7 @@ async def test_memory_is_kept_as_long_as_it_matters(bench: Bench) -> None:
     await bench.taken(settings=long)
     (uuid,) = (await bench.state()).reservations
     assert 1_058_000 < await bench.ttl_ms(redis_keys.reservation(SHARD, uuid)) <= 1_059_000
-    hash_key = redis_keys.caller(SHARD, COMPANY, CALLER)
+    hash_key = redis_keys.caller(SHARD, COMPANY, e164=CALLER)
     assert 998_000 < await bench.ttl_ms(hash_key) <= 999_000
     await bench.taken(settings=short, key=a_key(11), numbers="+2")
     assert await bench.ttl_ms(hash_key) > 900_000

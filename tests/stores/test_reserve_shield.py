@@ -96,7 +96,7 @@ async def test_without_a_number_only_a_sip_address_is_left(bench: Bench) -> None
     assert await bench.ping(numbers="", candidates=nobody) == Nobody(verdicts="", shadow="")
     bench.store = PingStore(bench.redis, soft=1_000, hard=2_000, has_sip=True)
     assert (await bench.taken(numbers="")).number == ""
-    assert "n" not in (await bench.state()).hashes[redis_keys.caller(SHARD, COMPANY, CALLER)]
+    assert "n" not in (await bench.state()).hashes[redis_keys.caller(SHARD, COMPANY, e164=CALLER)]
 
 
 async def test_anonymous_callers_lease_half_of_the_pool_for_each_key(bench: Bench) -> None:
@@ -175,7 +175,7 @@ async def test_a_test_ping_counts_nowhere_and_has_a_shield_of_its_own(bench: Ben
     assert isinstance(await bench.ping(offer, settings=TEST), Reservation)
     state = await bench.state()
     assert (state.holds, state.due) == ({}, {})
-    assert state.hashes.keys() == {redis_keys.test_caller(SHARD, 10, CALLER)}
+    assert state.hashes.keys() == {redis_keys.test_caller(SHARD, 10, e164=CALLER)}
     await bench.taken(offer, settings=HOLD)
     capped = await bench.ping(offer, settings=TEST, caller=caller(2))
     assert capped == Nobody(verdicts="c", shadow=""), "caps are judged all the same"

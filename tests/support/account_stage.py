@@ -69,16 +69,16 @@ class Stage:
         file.write_text(json.dumps(account))
         self.ringpost("apply", str(file))
 
-    def worker(self) -> ServiceProcess:
+    def worker(self, **settings: str) -> ServiceProcess:
         """A worker that has made Redis ready to serve."""
-        return self._start("worker", 1, {"RINGPOST_PEPPER": None})[0]
+        return self._start("worker", 1, {"RINGPOST_PEPPER": None, **settings})[0]
 
     def rtb(self, workers: int = 1, **settings: str) -> list[ServiceProcess]:
         """Processes of the rtb service, each on ports of its own."""
         return self._start("rtb", workers, {"RINGPOST_SIP_DOMAIN": "sip.example.com", **settings})
 
-    def ringpost(self, *arguments: str) -> str:
-        """What an operator's command printed. Fails when it did not end with exit code 0."""
+    def ringpost(self, *arguments: str, ends: int = 0) -> str:
+        """What an operator's command printed. Fails when it did not end with that exit code."""
         done = subprocess.run(
             [*_COMMAND, *arguments],
             env={**_not_ours(), **self.environment, **_SEALING, "RINGPOST_HOME": str(self._folder)},
@@ -87,13 +87,13 @@ class Stage:
             check=False,
             timeout=_COMMAND_WITHIN_S,
         )
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        assert done.returncode == ends, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def keys(self, verb: str, name: str) -> None:
+    def keys(self, verb: str, name: str, *, ends: int = 0) -> None:
         """`ringpost keys VERB NAME`: pause, resume or delete a key of the account."""
         yes = ("--yes",) if verb == "delete" else ()
-        self.ringpost("keys", verb, name, "--company", self.company, *yes)
+        self.ringpost("keys", verb, name, "--company", self.company, *yes, ends=ends)
 
     def ping(self, caller: str | int, key: str = "Pings", **tags: str) -> str:
         """The target of a ping."""

@@ -81,7 +81,7 @@ class AccountStore:
         assert row is not None
         shard, buckets = row["shard"], row["list_buckets"]
         bucket, field = bucket_of(number, buckets)
-        key = redis_keys.bucket(shard, company_id, buckets, bucket)
+        key = redis_keys.bucket(shard, company_id, buckets=buckets, number=bucket)
         generations = (await self.hash(shard, key)).get(field, "")
         head = await self.head(shard)
         names = (head.get(f"g:{generation}", "") for generation in generations.split(","))

@@ -20,7 +20,7 @@ from tests.support.plans import PUBLISHER, a_company, a_plan
 CALLER = "+13105551212"
 VERSION = 5
 COMPANY = a_company(version=VERSION, list_buckets=1)
-PRICED = Evaluation(a_plan()).candidates({}, "any", 0, publisher=PUBLISHER).priced
+PRICED = Evaluation(a_plan()).candidates({}, "any", now_ms=0, publisher=PUBLISHER).priced
 _drawn = count(1)
 
 
@@ -74,7 +74,7 @@ def a_key(key_id: int = 10) -> Key:
 
 def an_ask(now_ms: int, *offers: Offer, campaign_id: int = 100, **changes: Any) -> Ask:
     """A ping of CALLER into campaign 100 with a new uuid; settings and key by name."""
-    uuid = uuid7.make(now_ms, SHARD, next(_drawn).to_bytes(8, "big"))
+    uuid = uuid7.make(now_ms, SHARD, rand=next(_drawn).to_bytes(8, "big"))
     ask = Ask(
         key=a_key(),
         settings=RtbSettings(),

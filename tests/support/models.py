@@ -141,7 +141,9 @@ def _subjects(caps: FlatCaps) -> list[tuple[str, Caps, Windows]]:
 
 def full(shard: Shard, caps: FlatCaps) -> str:
     for subject, own, windows in _subjects(caps):
-        if not may_take(own, shard.fills.get(subject, Fill()), shard.holds.get(subject, 0), windows):
+        if not may_take(
+            own, shard.fills.get(subject, Fill()), holds=shard.holds.get(subject, 0), windows=windows
+        ):
             return "g" if subject.startswith("g") else "c"
     return ""
 

@@ -49,10 +49,10 @@ class _Reserve:
     def _place(self) -> str:
         ask = self.ask
         if self.test:
-            return redis_keys.test_caller(SHARD, ask.key.id, ask.caller)
+            return redis_keys.test_caller(SHARD, ask.key.id, e164=ask.caller)
         if not ask.caller:
             return redis_keys.leases(SHARD, ask.plan.campaign_id)
-        return redis_keys.caller(SHARD, ask.plan.company.id, ask.caller)
+        return redis_keys.caller(SHARD, ask.plan.company.id, e164=ask.caller)
 
     def judge(self) -> Judged:
         ask = self.ask

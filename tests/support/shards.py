@@ -12,7 +12,7 @@ from tests.support.models import SHARD, Shard
 
 COMPANY = 1
 _TAG = redis_keys.TAGS[SHARD]
-_BUCKET = redis_keys.bucket(SHARD, COMPANY, 1, 0)
+_BUCKET = redis_keys.bucket(SHARD, COMPANY, buckets=1, number=0)
 
 
 async def now_ms(redis: Redis) -> int:

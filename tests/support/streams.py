@@ -18,8 +18,8 @@ from shared.stores.redis import Redis
 Fields = tuple[str | bytes, ...]
 NOW_MS = 1_760_000_000_000
 WINNER = Winner(buyer_id=12, group_id=3, revenue="25.00", payout="20.5", seconds=90, dba='O"Hara & Söhne')
-TRACE = f"{write_candidate(12, 3, '25.00')} {write_candidate(13, 0, '9.5')}\n" + write_candidate(
-    14, 0, "", "buyers_closed"
+TRACE = f"{write_candidate(12, 3, bid='25.00')} {write_candidate(13, 0, bid='9.5')}\n" + write_candidate(
+    14, 0, bid="", reason="buyers_closed"
 )
 _chance = count(1)
 _last_ms: WeakKeyDictionary[Redis, dict[int, int]] = WeakKeyDictionary()
@@ -27,7 +27,7 @@ _last_ms: WeakKeyDictionary[Redis, dict[int, int]] = WeakKeyDictionary()
 
 def new_uuid(at_ms: int = NOW_MS, shard: int = 5) -> str:
     """A uuid of that moment and shard that no other test has."""
-    return uuid7.make(at_ms, shard, next(_chance).to_bytes(8, "big"))
+    return uuid7.make(at_ms, shard, rand=next(_chance).to_bytes(8, "big"))
 
 
 def event(at_ms: int = NOW_MS, shard: int = 5, **changes: Any) -> PingEvent:

@@ -19,10 +19,10 @@ from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
 from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
+from shared.pools import Pools
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.keyring import AGAIN, Again, Keyring, patience
 from shared.stores.pings import find_ping
-from shared.stores.pools import Pools
 from shared.stores.reservations import find_reservation
 
 _NOT_FOUND = Refused(reason=Reason.NOT_FOUND)

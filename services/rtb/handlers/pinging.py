@@ -20,9 +20,10 @@ from shared.domain.routing.evaluation import Candidates, Evaluation
 from shared.domain.routing.profile import kept_tags, profile
 from shared.domain.stored_tags import NO_STORED_TAGS, StoredTags
 from shared.errors import Unavailable
-from shared.metrics import SHIELD_VERDICTS, count_verdicts
+from shared.metrics import SHIELD_VERDICTS
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.keyring import Again, Keyring
+from shared.stores.store_counts import count_verdicts
 
 
 class Pinging:
@@ -46,7 +47,7 @@ class Pinging:
                 continue
             if isinstance(scene, Refused):
                 return scene.key_id, scene
-            outcome = await self._attempt(ping, scene, stored)
+            outcome = await self._attempt(ping, scene, stored=stored)
             if isinstance(outcome, StoredTags):
                 stored = outcome
             elif not isinstance(outcome, Again):
@@ -54,18 +55,18 @@ class Pinging:
         raise Unavailable("config")
 
     async def _attempt(
-        self, ping: Ping, scene: Scene, stored: StoredTags
+        self, ping: Ping, scene: Scene, *, stored: StoredTags
     ) -> Outcome | Refused | StoredTags | Again:
         """One evaluation at one moment, with one draw."""
         now_ms = self._clock.now_ms()
         company, evaluation = scene.campaign.plan.company, scene.campaign.compiled
-        uuid = uuid7.make(now_ms, company.shard, self._dice.eight())
+        uuid = uuid7.make(now_ms, company.shard, rand=self._dice.eight())
         kept = kept_tags(ping.tags, scene.settings.tag_prefix)
         if stored.tags:
             kept = {**stored.tags, **kept}
         own = evaluation.own_tags(scene.publisher)
-        tags = profile(company, ping.caller, kept, own, now_ms)
-        candidates = evaluation.candidates(tags, uuid, now_ms, publisher=scene.publisher)
+        tags = profile(company, ping.caller, kept=kept, own=own, now_ms=now_ms)
+        candidates = evaluation.candidates(tags, uuid, now_ms=now_ms, publisher=scene.publisher)
         event = PingEvent(
             uuid=uuid,
             company_id=company.id,
@@ -80,10 +81,10 @@ class Pinging:
             reason=candidates.decided,
             tags=kept,
         )
-        ask = _ask(ping, scene, candidates, seen=stored.seen, event=event)
+        ask = _ask(ping, scene, candidates=candidates, seen=stored.seen, event=event)
         judged = await self._store.reserve(ask)
         if isinstance(judged, More):
-            others = evaluation.others(tags, uuid, now_ms)
+            others = evaluation.others(tags, uuid, now_ms=now_ms)
             ask = replace(ask, candidates=others, verdicts=judged.verdicts)
             judged = await self._store.reserve(ask)
         return await self._outcome(ask, judged)
@@ -118,7 +119,7 @@ class Pinging:
         candidates = ask.candidates
         return NoTarget(
             uuid=ask.uuid,
-            reason=no_target_reason(candidates.decided, candidates.dropped, judged.verdicts),
+            reason=no_target_reason(candidates.decided, candidates.dropped, verdicts=judged.verdicts),
         )
 
 
@@ -128,7 +129,7 @@ def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved
     return replace(told, status=held.status, repeat=repeat, return_dba=return_dba)
 
 
-def _ask(ping: Ping, scene: Scene, candidates: Candidates, *, seen: str, event: PingEvent) -> Ask:
+def _ask(ping: Ping, scene: Scene, *, candidates: Candidates, seen: str, event: PingEvent) -> Ask:
     evaluation, compiled = scene.campaign.compiled, scene.campaign.compiled.compiled
     numbers = ping.inbound_number or scene.settings.inbound_number
     return Ask(

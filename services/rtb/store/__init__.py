@@ -65,7 +65,7 @@ class PingStore:
         if ask.listed and ask.caller:
             bucket, field = bucket_of(ask.caller, ask.plan.company.list_buckets)
         keys, args = _keys(ask, shard, bucket=bucket), self._args(ask, shard, field=field)
-        return judged(await self._redis.script(RESERVE, shard, keys, args))
+        return judged(await self._redis.script(RESERVE, shard, keys=keys, args=args))
 
     def _args(self, ask: Ask, shard: int, *, field: str) -> tuple[str | bytes, ...]:
         settings, candidates = ask.settings, ask.candidates
@@ -141,7 +141,7 @@ class PingStore:
             pack(caps or ()),
             ("t" if settings.test else "") + ("g" if caps is None else ""),
         )
-        return confirmed(await self._redis.script(CONFIRM, shard, keys, args))
+        return confirmed(await self._redis.script(CONFIRM, shard, keys=keys, args=args))
 
 
 def _keys(ask: Ask, shard: int, *, bucket: int) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _keys(ask: Ask, shard: int, *, bucket: int) -> tuple[str, ...]:
         redis_keys.fills(shard),
         redis_keys.due(shard),
         redis_keys.events(shard),
-        redis_keys.bucket(shard, company.id, company.list_buckets, bucket),
+        redis_keys.bucket(shard, company.id, buckets=company.list_buckets, number=bucket),
         redis_keys.key_state(shard, ask.key.id),
     )
 
@@ -162,8 +162,10 @@ def _keys(ask: Ask, shard: int, *, bucket: int) -> tuple[str, ...]:
 def _caller_key(shard: int, company_id: int, *, key_id: int, campaign_id: int, caller: str) -> str:
     """Where a caller's reservations stand. Shape: key_id of a test key, 0 = no test."""
     if key_id:
-        return redis_keys.test_caller(shard, key_id, caller)
-    return redis_keys.caller(shard, company_id, caller) if caller else redis_keys.leases(shard, campaign_id)
+        return redis_keys.test_caller(shard, key_id, e164=caller)
+    return (
+        redis_keys.caller(shard, company_id, e164=caller) if caller else redis_keys.leases(shard, campaign_id)
+    )
 
 
 def _flags_of(settings: RtbSettings) -> str:

@@ -43,9 +43,7 @@ def write_refusal(
         request_id=request_id,
         retry_after_s=refused.retry_after_s or refusal.retry_after_s,
     )
-    return write_error(
-        fault, root=ROOT if (refused.xml if xml is None else xml) else "", key_id=key_id
-    )
+    return write_error(fault, root=ROOT if (refused.xml if xml is None else xml) else "", key_id=key_id)
 
 
 def write_xml_fault(fault: Fault) -> HttpAnswer:

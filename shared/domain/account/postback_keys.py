@@ -7,6 +7,7 @@ does.
 import types
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from shared.domain.account import values
@@ -99,6 +100,7 @@ def _ratio(fields: Fields, name: str) -> float | None:
     return None
 
 
+@cache
 def _hints(kind: Kind) -> dict[str, Any]:
     return get_type_hints(SETTINGS_OF[kind])
 

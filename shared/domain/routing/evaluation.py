@@ -54,13 +54,13 @@ class Priced:
 
     __slots__ = ("losing", "marks", "orders", "records", "revenues", "winners")
 
-    def __init__(self, evaluation: "Evaluation", all_caps: tuple[FlatCaps, ...], matching: int) -> None:
+    def __init__(self, evaluation: "Evaluation", all_caps: tuple[FlatCaps, ...], *, matching: int) -> None:
         plan, seats = evaluation.plan, evaluation.compiled.seats
-        expected = [expected_of(plan, seat, matching) for seat in seats]
+        expected = [expected_of(plan, seat, matching=matching) for seat in seats]
         self.winners = tuple(_winner(seat, money) for seat, money in zip(seats, expected, strict=True))
         self.losing = 0 if plan.allow_loss else _mask(i for i, money in enumerate(expected) if loses(money))
         self.revenues: Mapping[int, Decimal | None] = {i: money.revenue for i, money in enumerate(expected)}
-        self.marks = tuple(write_candidate(w.buyer_id, w.group_id, w.revenue) for w in self.winners)
+        self.marks = tuple(write_candidate(w.buyer_id, w.group_id, bid=w.revenue) for w in self.winners)
         self.records = tuple(
             pack((caps, seat.lists_text, encode_winner(winner).decode()))
             for seat, caps, winner in zip(seats, all_caps, self.winners, strict=True)
@@ -78,10 +78,12 @@ class Minute:
         seats = evaluation.compiled.seats
         self.number = number
         self.closed_mask = _mask(
-            seat.place for seat in seats if not is_open(seat.buyer.hours, now_ms, seat.buyer.time_zone)
+            seat.place for seat in seats if not is_open(seat.buyer.hours, now_ms, zone=seat.buyer.time_zone)
         )
         self.caps = tuple(
-            caps_of(evaluation.plan, seat.buyer.id, seat.group.id if seat.group else 0, now_ms)
+            caps_of(
+                evaluation.plan, seat.buyer.id, group_id=seat.group.id if seat.group else 0, now_ms=now_ms
+            )
             for seat in seats
         )
         self.priced: dict[int, Priced] = {}
@@ -105,7 +107,7 @@ class Evaluation:
             own = self._own[publisher.id] = own_tags(self.plan, publisher)
         return own
 
-    def candidates(self, tags: Tags, uuid: str, now_ms: int, *, publisher: Publisher) -> Candidates:
+    def candidates(self, tags: Tags, uuid: str, *, now_ms: int, publisher: Publisher) -> Candidates:
         """A ping's candidates: the best 32, best first."""
         priced = self._priced(tags, now_ms)
         if publisher.paused:
@@ -114,12 +116,12 @@ class Evaluation:
             return _nobody(Reason.CAMPAIGN_PAUSED, priced)
         if not self.compiled.campaign.passing(tags):
             return _nobody(Reason.BUYERS_FILTERED, priced)
-        return self._packed(priced, self.compiled.index.passing(tags), uuid, slice(0, BEST))
+        return self._packed(priced, self.compiled.index.passing(tags), uuid=uuid, part=slice(0, BEST))
 
-    def others(self, tags: Tags, uuid: str, now_ms: int) -> Candidates:
+    def others(self, tags: Tags, uuid: str, *, now_ms: int) -> Candidates:
         """The candidates behind the best 32, for a ping that none of those may take."""
         return self._packed(
-            self._priced(tags, now_ms), self.compiled.index.passing(tags), uuid, slice(BEST, None)
+            self._priced(tags, now_ms), self.compiled.index.passing(tags), uuid=uuid, part=slice(BEST, None)
         )
 
     def caps_now(self, winner: Winner, now_ms: int) -> FlatCaps | None:
@@ -127,10 +129,10 @@ class Evaluation:
         for seat in self.compiled.seats:
             group_id = seat.group.id if seat.group else 0
             if seat.buyer.id == winner.buyer_id and group_id == winner.group_id:
-                return caps_of(self.plan, winner.buyer_id, group_id, now_ms)
+                return caps_of(self.plan, winner.buyer_id, group_id=group_id, now_ms=now_ms)
         return None
 
-    def _packed(self, priced: Priced, passing: int, uuid: str, part: slice) -> Candidates:
+    def _packed(self, priced: Priced, passing: int, *, uuid: str, part: slice) -> Candidates:
         known = priced.orders.get(passing)
         ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)
         places = order(ties, Draws(uuid), limit=BEST + 1 if part.stop else len(priced.records))
@@ -156,7 +158,7 @@ class Evaluation:
         if priced is None:
             if len(minute.priced) >= self._memo_bound:
                 minute.priced.clear()
-            priced = minute.priced[matching] = Priced(self, minute.caps, matching)
+            priced = minute.priced[matching] = Priced(self, minute.caps, matching=matching)
         return priced
 
     def _ranked(self, priced: Priced, passing: int) -> tuple[tuple[Tie, ...], str, Mapping[Reason, int]]:
@@ -174,7 +176,7 @@ class Evaluation:
             elif priced.losing & bit:
                 out[seat.place] = Reason.MARGIN
         eligible = compiled.index.everyone & ~_mask(out)
-        ties = ties_of(compiled.choices, eligible, priced.revenues if self.plan.by_bid else None)
+        ties = ties_of(compiled.choices, eligible, revenues=priced.revenues if self.plan.by_bid else None)
         text = "".join(f" {priced.marks[place]}!{reason}" for place, reason in out.items())
         if len(priced.orders) >= self._memo_bound:
             priced.orders.clear()
@@ -182,16 +184,18 @@ class Evaluation:
         return ranked
 
 
-def caps_of(plan: Plan, buyer_id: int, group_id: int, now_ms: int) -> FlatCaps:
+def caps_of(plan: Plan, buyer_id: int, *, group_id: int, now_ms: int) -> FlatCaps:
     """A candidate's subjects with their limits and the windows of now, as places.lua takes them; empty = no limits."""
     buyer = plan.buyers[buyer_id]
-    of_buyer = _flat(f"b{buyer_id}", buyer.caps, buyer.time_zone, now_ms)
+    of_buyer = _flat(f"b{buyer_id}", buyer.caps, zone=buyer.time_zone, now_ms=now_ms)
     if not group_id:
         return of_buyer
-    return of_buyer + _flat(f"g{group_id}", plan.groups[group_id].caps, plan.company.time_zone, now_ms)
+    return of_buyer + _flat(
+        f"g{group_id}", plan.groups[group_id].caps, zone=plan.company.time_zone, now_ms=now_ms
+    )
 
 
-def _flat(subject: str, caps: Caps, zone: str, now_ms: int) -> FlatCaps:
+def _flat(subject: str, caps: Caps, *, zone: str, now_ms: int) -> FlatCaps:
     limits = (caps.concurrency, caps.hard, caps.hourly, caps.daily, caps.monthly)
     if all(limit is None for limit in limits):
         return ()

@@ -20,7 +20,7 @@ class Expected(Struct, frozen=True, kw_only=True):
     seconds: int | None
 
 
-def expected_of(plan: Plan, seat: Seat, matching: int) -> Expected:
+def expected_of(plan: Plan, seat: Seat, *, matching: int) -> Expected:
     """The expected money of one candidate, given the criteria groups (bits) that the ping's tags match.
 
     Of a timer group's steps the first one counts: the publisher is promised what the shortest paid call pays.

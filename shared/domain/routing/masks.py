@@ -21,7 +21,7 @@ class Column:
 
     __slots__ = ("judged", "key", "owners", "unconcerned")
 
-    def __init__(self, key: str, owners: tuple[tuple[int, tuple[Rule, ...]], ...], everyone: int) -> None:
+    def __init__(self, key: str, owners: tuple[tuple[int, tuple[Rule, ...]], ...], *, everyone: int) -> None:
         self.key = key
         self.owners = owners
         self.unconcerned = everyone & ~sum(bit for bit, _ in owners)
@@ -51,7 +51,7 @@ class MaskIndex:
             for rule in rules:
                 by_key.setdefault(rule.key, {}).setdefault(1 << place, []).append(rule)
         self.columns = tuple(
-            Column(key, tuple((bit, tuple(rules)) for bit, rules in owners.items()), self.everyone)
+            Column(key, tuple((bit, tuple(rules)) for bit, rules in owners.items()), everyone=self.everyone)
             for key, owners in by_key.items()
         )
 

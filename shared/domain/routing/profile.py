@@ -55,6 +55,7 @@ def own_tags(plan: Plan, publisher: Publisher | None) -> dict[str, str]:
 def profile(
     company: Company,
     caller: str,
+    *,
     kept: Mapping[str, str | tuple[str, ...]],
     own: Mapping[str, str],
     now_ms: int,

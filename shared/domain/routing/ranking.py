@@ -41,7 +41,7 @@ Option = int | tuple[Tie, ...]
 
 
 def ties_of(
-    choices: Sequence[Choice], eligible: int, revenues: Mapping[int, Decimal | None] | None
+    choices: Sequence[Choice], eligible: int, *, revenues: Mapping[int, Decimal | None] | None
 ) -> tuple[Tie, ...]:
     """The eligible choices as ties, best tie first.
 

@@ -3,7 +3,7 @@
 Owns seats (a buyer, directly or as a group's member) and their order of preference. Must never see a ping.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -66,7 +66,11 @@ def compile_seats(plan: Plan) -> Seats:
     choices: list[Choice] = []
     for route in plan.routes:
         group = plan.groups[route.group_id] if route.group_id else None
-        own = [_seat(plan, len(seats) + i, *way) for i, way in enumerate(_ways(plan, route.buyer_id, group))]
+        buyers = group.members if group else (route.buyer_id,)
+        own = [
+            _seat(plan, len(seats) + i, buyer=plan.buyers[buyer_id], group=group)
+            for i, buyer_id in enumerate(buyers)
+        ]
         subject = group or plan.buyers[route.buyer_id]
         seats.extend(own)
         choices.append(
@@ -102,15 +106,7 @@ def write_lists(lists: ListIds) -> str:
     return " ".join(parts)
 
 
-def _ways(plan: Plan, buyer_id: int, group: Group | None) -> Iterator[tuple[Buyer, Group | None]]:
-    if group is None:
-        yield plan.buyers[buyer_id], None
-        return
-    for member in group.members:
-        yield plan.buyers[member], group
-
-
-def _seat(plan: Plan, place: int, buyer: Buyer, group: Group | None) -> Seat:
+def _seat(plan: Plan, place: int, *, buyer: Buyer, group: Group | None) -> Seat:
     own = _own_tags(buyer, group)
     rules, possible = split_rules(buyer.rules, own)
     criteria = tuple(i for i, c in enumerate(plan.criteria) if split_rules(c.rules, own)[1])

@@ -31,7 +31,7 @@ NOON = ms("2026-03-03 17:00")  # in New York
 
 
 def judged(plan: Plan, tags: Tags | None = None, now_ms: int = NOON, uuid: str = PING) -> Candidates:
-    return Evaluation(plan).candidates(tags or {}, uuid, now_ms, publisher=PUBLISHER)
+    return Evaluation(plan).candidates(tags or {}, uuid, now_ms=now_ms, publisher=PUBLISHER)
 
 
 def records_of(candidates: Candidates) -> list[tuple[FlatCaps, str, str]]:
@@ -54,7 +54,7 @@ def test_a_candidate_is_its_caps_its_lists_and_the_winner_as_rendered() -> None:
     )
     plan = a_plan([buyer], default_payout=Decimal(20), seconds=90)
     [(caps, lists, winner)] = records_of(judged(plan))
-    assert caps == caps_of(plan, 12, 0, NOON)
+    assert caps == caps_of(plan, 12, group_id=0, now_ms=NOON)
     assert lists == "S1"
     told = decode_winner(winner.encode())
     assert (told.buyer_id, told.group_id, told.dba) == (12, 0, buyer.dba)
@@ -99,7 +99,9 @@ def test_the_whole_ping_is_refused_before_any_candidate_is_looked_at() -> None:
     assert _whole(plan, {"age": "61"}) == ""
     assert _whole(a_plan([a_buyer(1)], paused=True, rules=rules("age > 60")), {}) == Reason.CAMPAIGN_PAUSED
     paused = type(PUBLISHER)(id=7, afid="pub-a", paused=True)
-    candidates = Evaluation(a_plan([a_buyer(1)], paused=True)).candidates({}, PING, NOON, publisher=paused)
+    candidates = Evaluation(a_plan([a_buyer(1)], paused=True)).candidates(
+        {}, PING, now_ms=NOON, publisher=paused
+    )
     assert candidates.decided == Reason.PUBLISHER_PAUSED
     assert (records_of(candidates), candidates.seats, candidates.dropped) == ([], [], {})
     assert read_trace(candidates.trace, "") == []
@@ -113,7 +115,7 @@ def test_who_is_open_changes_with_the_minute() -> None:
     evaluation = Evaluation(a_plan([a_buyer(1, hours=NINE_TO_FIVE)]))
 
     def taken(text: str) -> bool:
-        return bool(evaluation.candidates({}, PING, ms(text), publisher=PUBLISHER).seats)
+        return bool(evaluation.candidates({}, PING, now_ms=ms(text), publisher=PUBLISHER).seats)
 
     assert not taken("2026-03-03 13:59:59.999")
     assert taken("2026-03-03 14:00")
@@ -140,14 +142,14 @@ def test_criteria_are_priced_for_what_the_ping_says() -> None:
     plan = a_plan([a_buyer(1)], criteria=(timer,), default_revenue=Decimal(4), default_payout=Decimal(5))
     evaluation = Evaluation(plan)
     for tags, dropped in (({"age": "60"}, {Reason.MARGIN: 1}), ({"age": "61"}, {}), ({}, {Reason.MARGIN: 1})):
-        assert evaluation.candidates(tags, PING, NOON, publisher=PUBLISHER).dropped == dropped
+        assert evaluation.candidates(tags, PING, now_ms=NOON, publisher=PUBLISHER).dropped == dropped
 
 
 def test_the_cap_windows_follow_the_clock_change() -> None:
     plan = a_plan([a_buyer(1, caps=Caps(hourly=1))])
 
     def at(text: str) -> list[str]:
-        starts = caps_of(plan, 1, 0, ms(text))[-3:]
+        starts = caps_of(plan, 1, group_id=0, now_ms=ms(text))[-3:]
         return [datetime.fromtimestamp(int(start), UTC).strftime("%m-%d %H") for start in starts]
 
     assert at("2026-11-01 05:30") == ["11-01 05", "11-01 04", "11-01 04"]
@@ -161,8 +163,8 @@ def test_the_cap_windows_follow_the_clock_change() -> None:
 def test_the_packed_windows_are_those_of_now() -> None:
     evaluation = Evaluation(a_plan([a_buyer(1, caps=Caps(hourly=1))]))
     for text in ("2026-03-03 17:59:59.999", "2026-03-03 18:00", "2026-03-03 17:59"):
-        candidates = evaluation.candidates({}, PING, ms(text), publisher=PUBLISHER)
-        assert records_of(candidates)[0][0] == caps_of(evaluation.plan, 1, 0, ms(text))
+        candidates = evaluation.candidates({}, PING, now_ms=ms(text), publisher=PUBLISHER)
+        assert records_of(candidates)[0][0] == caps_of(evaluation.plan, 1, group_id=0, now_ms=ms(text))
 
 
 def test_caps_are_written_for_the_script() -> None:
@@ -172,11 +174,11 @@ def test_caps_are_written_for_the_script() -> None:
     hour, west, east = (ms(at) // 1000 for at in ("2026-03-03 17:00", "2026-03-03 08:00", "2026-03-03 05:00"))
     own = ("b12", 0, -1, -1, 5, -1, hour, west, ms("2026-03-01 08:00") // 1000)
     of_group = ("g3", -1, 7, 2, -1, 9, hour, east, ms("2026-03-01 05:00") // 1000)
-    assert caps_of(plan, 12, 0, NOON) == own
-    assert caps_of(plan, 12, 3, NOON) == own + of_group
-    assert caps_of(plan, 12, 4, NOON) == own
-    assert caps_of(plan, 13, 0, NOON) == ()
-    assert caps_of(plan, 13, 3, NOON) == of_group
+    assert caps_of(plan, 12, group_id=0, now_ms=NOON) == own
+    assert caps_of(plan, 12, group_id=3, now_ms=NOON) == own + of_group
+    assert caps_of(plan, 12, group_id=4, now_ms=NOON) == own
+    assert caps_of(plan, 13, group_id=0, now_ms=NOON) == ()
+    assert caps_of(plan, 13, group_id=3, now_ms=NOON) == of_group
 
 
 def test_a_winners_caps_are_those_of_its_way() -> None:
@@ -184,7 +186,7 @@ def test_a_winners_caps_are_those_of_its_way() -> None:
     evaluation = Evaluation(plan)
     for group_id in (0, 3):
         winner = Winner(buyer_id=12, group_id=group_id)
-        assert evaluation.caps_now(winner, NOON) == caps_of(plan, 12, group_id, NOON)
+        assert evaluation.caps_now(winner, NOON) == caps_of(plan, 12, group_id=group_id, now_ms=NOON)
     assert evaluation.caps_now(Winner(buyer_id=12, group_id=4), NOON) is None
     assert evaluation.caps_now(Winner(buyer_id=13), NOON) is None
 
@@ -193,7 +195,7 @@ def test_a_group_of_another_zone_has_its_companys_windows() -> None:
     group = a_group(3, 12, caps=Caps(daily=1))
     plan = a_plan([a_buyer(12)], groups=[group], company=a_company(time_zone="Asia/Tokyo"))
     days = ms("2026-03-03 15:00") // 1000, ms("2026-02-28 15:00") // 1000
-    assert caps_of(plan, 12, 3, NOON)[-2:] == days
+    assert caps_of(plan, 12, group_id=3, now_ms=NOON)[-2:] == days
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 34, 64, 100])
@@ -215,10 +217,10 @@ def test_others_go_on_whatever_the_plan(count: int, first: int, second: int, uui
 
 def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     evaluation = Evaluation(plan)
-    best = evaluation.candidates({}, uuid, NOON, publisher=PUBLISHER)
-    others = evaluation.others({}, uuid, NOON)
+    best = evaluation.candidates({}, uuid, now_ms=NOON, publisher=PUBLISHER)
+    others = evaluation.others({}, uuid, now_ms=NOON)
     revenues = best.priced.revenues if plan.by_bid else None
-    ties = ties_of(evaluation.compiled.choices, evaluation.compiled.index.everyone, revenues)
+    ties = ties_of(evaluation.compiled.choices, evaluation.compiled.index.everyone, revenues=revenues)
     assert best.seats + others.seats == order(ties, Draws(uuid), limit=10_000)
     assert best.more == bool(others.seats)
     assert len(best.seats) == min(BEST, len(evaluation.compiled.seats))
@@ -242,6 +244,6 @@ def test_more_kinds_of_pings_than_are_remembered_are_judged_alike() -> None:
     some = [a_buyer(i, rules=rules(f"age > {i}")) for i in range(1, 1_001)]
     evaluation = Evaluation(a_plan(some))
     for age in (*range(400), 3):
-        candidates = evaluation.candidates({"age": str(age)}, PING, NOON, publisher=PUBLISHER)
+        candidates = evaluation.candidates({"age": str(age)}, PING, now_ms=NOON, publisher=PUBLISHER)
         assert candidates.dropped[Reason.BUYERS_FILTERED] == 1_000 - max(0, age - 1)
     assert len(candidates.priced.orders) <= 200

@@ -14,7 +14,7 @@ _names = st.text("abcdeghimnorstuy_S", min_size=1, max_size=12)
 
 def told(caller: str = CALLER, prefix: str = "", **sent: str) -> dict[str, str | tuple[str, ...]]:
     own = own_tags(a_plan(), PUBLISHER)
-    return dict(profile(a_company(), caller, kept_tags(sent, prefix), own, MONDAY_MS))
+    return dict(profile(a_company(), caller, kept=kept_tags(sent, prefix), own=own, now_ms=MONDAY_MS))
 
 
 def test_every_ping_has_these_without_sending_any() -> None:
@@ -119,7 +119,10 @@ def test_a_zip_adds_a_place() -> None:
 
 def test_stored_tags_know_no_tuples() -> None:
     own = own_tags(a_plan(), None)
-    assert profile(a_company(), CALLER, {"geo": "US-CA,310"}, own, MONDAY_MS)["geo"] == ("us-ca", "310")
+    assert profile(a_company(), CALLER, kept={"geo": "US-CA,310"}, own=own, now_ms=MONDAY_MS)["geo"] == (
+        "us-ca",
+        "310",
+    )
 
 
 def test_without_a_publisher_none_is_named() -> None:
@@ -128,7 +131,7 @@ def test_without_a_publisher_none_is_named() -> None:
 
 def test_the_clock_is_the_companys() -> None:
     west = a_company(time_zone="America/Los_Angeles")
-    said = profile(west, CALLER, {}, {}, MONDAY_MS)
+    said = profile(west, CALLER, kept={}, own={}, now_ms=MONDAY_MS)
     assert (said["hour"], said["time"]) == ("6", "06:30")
 
 

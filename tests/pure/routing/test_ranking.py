@@ -23,7 +23,9 @@ PINGS = [str(uuids.UUID(int=_dice.getrandbits(128))) for _ in range(4_000)]
 def ranked(plan: Plan, uuid: str = PINGS[0], limit: int = 10_000, eligible: int = EVERYONE - 1) -> list[int]:
     """Buyers' ids in order."""
     compiled = compile_seats(plan)
-    places = order(ties_of(compiled.choices, eligible, revenues_of(plan, compiled)), Draws(uuid), limit=limit)
+    places = order(
+        ties_of(compiled.choices, eligible, revenues=revenues_of(plan, compiled)), Draws(uuid), limit=limit
+    )
     return [compiled.seats[place].buyer.id for place in places]
 
 
@@ -181,7 +183,7 @@ def _keys(plan: Plan, places: Sequence[int]) -> list[tuple[int, Decimal]]:
 @given(plans(), st.uuids().map(str), st.integers(0), st.integers(1, 80))
 def test_whatever_the_plan(plan: Plan, uuid: str, eligible: int, limit: int) -> None:
     compiled = compile_seats(plan)
-    ties = ties_of(compiled.choices, eligible, revenues_of(plan, compiled))
+    ties = ties_of(compiled.choices, eligible, revenues=revenues_of(plan, compiled))
     places = order(ties, Draws(uuid), limit=10_000)
     assert sorted(places) == [seat.place for seat in compiled.seats if eligible >> seat.place & 1]
     assert _keys(plan, places) == sorted(_keys(plan, places))

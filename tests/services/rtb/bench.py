@@ -155,7 +155,7 @@ def running_bench(loop: Loop, dsn: str, redis_url: str) -> Iterator[Bench]:
 async def _open(dsn: str, redis_url: str) -> Bench:
     postgres = await Postgres.open(dsn, max_size=2, deadline_s=10)
     redis = await Redis.open(redis_url, scripts=(*REBUILD_SCRIPTS, *hot_company.SCRIPTS))
-    rebuild = Rebuild(postgres, redis, Clock())
+    rebuild = Rebuild(postgres, redis, clock=Clock())
     await rebuild.rebuild(await rebuild.cold())
     return Bench(dsn, redis_url, postgres, redis)
 

@@ -207,7 +207,7 @@ def test_rebuild_hot_makes_what_was_distrusted_anew(environment: Mapping[str, st
     async def look() -> None:
         postgres = await Postgres.open(environment["RINGPOST_POSTGRES_DSN"])
         redis = await Redis.open(environment["RINGPOST_REDIS_URL"])
-        rebuild = Rebuild(postgres, redis, Clock())
+        rebuild = Rebuild(postgres, redis, clock=Clock())
         assert await rebuild.cold() == []
         await rebuild.chill([SHARD, 11])
         assert await rebuild.cold() == [SHARD, 11]

@@ -61,7 +61,7 @@ def test_the_script_does_what_the_model_does(fresh_redis: str, taken: list[Hold]
         await warm(redis, SHARD)
         await _take(redis, taken, Clock().now_ms())
         keys = (redis_keys.head(SHARD), redis_keys.due(SHARD), redis_keys.fills(SHARD))
-        reply = await redis.script(SWEEP, SHARD, keys, (redis.run_id, limit))
+        reply = await redis.script(SWEEP, SHARD, keys=keys, args=(redis.run_id, limit))
         given_back, left = swept(taken, limit)
         assert reply == [b"ok", given_back]
         assert await _left(redis) == left
