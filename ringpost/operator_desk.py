@@ -22,7 +22,11 @@ from shared.stores.sealing import read_sealer
 
 HASH_ONLY = "RINGPOST_KEYS_HASH_ONLY"
 NOT_IN_FORCE = 3
-_TRUE = ("1", "true", "yes", "on")
+_WORDS = {
+    "": False,
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 class Force(Struct, frozen=True, kw_only=True):
@@ -38,8 +42,10 @@ class Force(Struct, frozen=True, kw_only=True):
 
 
 def open_vault(environ: Mapping[str, str]) -> Vault:
-    """Errors: OperatorError when a secret is missing or too short."""
-    hash_only = environ.get(HASH_ONLY, "").lower() in _TRUE
+    """Errors: OperatorError when a secret is missing or too short, or hash-only is neither true nor false."""
+    hash_only = _WORDS.get(environ.get(HASH_ONLY, "").lower())
+    if hash_only is None:
+        raise OperatorError(f"{HASH_ONLY} must be true or false")
     return Vault(
         pepper=required(environ, PEPPER).encode(),
         sealer=None if hash_only else read_sealer(required(environ, KEY_ENCRYPTION_KEY)),

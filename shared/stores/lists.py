@@ -19,7 +19,22 @@ from shared.stores.list_buckets import rewrite_company_lists, write_whole
 from shared.stores.postgres import Connection, Postgres
 from shared.stores.redis import Redis
 
-__all__ = ["CallerList", "add_numbers", "create_list", "delete_list", "find_list", "rewrite_company_lists"]
+__all__ = [
+    "CallerList",
+    "add_numbers",
+    "buckets_for",
+    "changes_of",
+    "create_list",
+    "delete_list",
+    "drop_some",
+    "expire_numbers",
+    "find_list",
+    "remove_numbers",
+    "replace_numbers",
+    "rewrite_company_lists",
+    "set_expiry",
+    "widen_buckets",
+]
 
 _FULL = 60  # callers a bucket on average: then hardly one in a million has 100
 _FRESH = 30

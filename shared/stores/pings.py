@@ -188,7 +188,7 @@ WHERE company_id = ANY($1::bigint[]) AND duplicate_original_uuid IS NULL AND rep
 """  # noqa: S608 - the columns above
 LOAD_LEASES = f"""
 SELECT {SELECTED} FROM pings
-WHERE company_id = ANY($1::bigint[]) AND caller IS NULL AND number IS NOT NULL AND duplicate_original_uuid IS NULL
+WHERE company_id = ANY($1::bigint[]) AND caller IS NULL AND number IS NOT NULL AND NOT test AND duplicate_original_uuid IS NULL
   AND expires_at > $2 AND created_at > $3
 """  # noqa: S608 - the columns above
 _LONGEST_LIFE_MS = 86_400_000

@@ -310,6 +310,15 @@ def test_a_call_reservation_key_needs_its_own_token() -> None:
     assert problems_of(a_tree(postback_keys=[{**key, "token": "0191b2c3-d4e5-7f60-8123-456789abcdef"}])) == {}
 
 
+def test_the_companys_lists_may_stand_at_the_top() -> None:
+    lists = [{"name": "suppressed", "numbers": ["+12125550199"]}]
+    top, inside = a_tree(caller_lists=lists), changed("company.caller_lists", lists)
+    assert judged(top) == judged(inside)
+    assert judged(top)[1] == []
+    both = problems_of({**inside, "caller_lists": [{"name": "accepted"}]})
+    assert list(both) == ["caller_lists"]
+
+
 def test_a_list_seeds_few_numbers() -> None:
     numbers = [f"+1212555{last:04d}" for last in range(10_000)]
     assert problems_of(changed("campaigns[0].caller_lists[0].numbers", numbers)) == {}

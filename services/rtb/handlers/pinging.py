@@ -7,6 +7,7 @@ wire or write it.
 from msgspec.structs import replace
 
 from services.rtb.handlers.desk import ATTEMPTS, Desk, Scene
+from services.rtb.rules.admission import own_number
 from services.rtb.rules.nouns import NoTarget, Outcome, Ping, Refused, Rejected, Reserved
 from services.rtb.store import Ask, PingStore
 from services.rtb.store.replies import Doubled, Judged, Limited, More, Taken
@@ -131,7 +132,7 @@ def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved
 
 def _ask(ping: Ping, scene: Scene, *, candidates: Candidates, seen: str, event: PingEvent) -> Ask:
     evaluation, compiled = scene.campaign.compiled, scene.campaign.compiled.compiled
-    numbers = ping.inbound_number or scene.settings.inbound_number
+    numbers = ping.inbound_number or own_number(scene.settings, scene.campaign.plan)
     return Ask(
         key=scene.key,
         settings=scene.settings,

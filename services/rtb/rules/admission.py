@@ -32,11 +32,9 @@ def campaign_of(ping: Ping, settings: RtbSettings, *, company: Company) -> int |
 
 def caller_refusal(ping: Ping, settings: RtbSettings) -> Refused | None:
     """A caller number that is missing or none, unless the key takes callers without one."""
-    if ping.caller_refused is None:
-        return None
     if ping.caller_refused is Reason.CALLER_NUMBER_MISSING and settings.allow_no_caller_number:
         return None
-    return Refused(reason=ping.caller_refused)
+    return Refused(reason=ping.caller_refused) if ping.caller_refused else None
 
 
 def number_refusal(ping: Ping, settings: RtbSettings, *, plan: Plan) -> Refused | None:
@@ -48,3 +46,8 @@ def number_refusal(ping: Ping, settings: RtbSettings, *, plan: Plan) -> Refused 
     if settings.inbound_number and settings.inbound_number != ping.inbound_number:
         return Refused(reason=Reason.INBOUND_NUMBER_NOT_ALLOWED)
     return None
+
+
+def own_number(settings: RtbSettings, plan: Plan) -> str:
+    """The number that a key is held to, as long as it is one of the campaign's."""
+    return settings.inbound_number if settings.inbound_number in plan.numbers else ""

@@ -4,6 +4,8 @@ Owns the reading of the company and its publishers, buyers, groups and directori
 entity than the one it reads: references.py does.
 """
 
+from msgspec.structs import replace
+
 from shared.domain.account import values
 from shared.domain.account.bids import read_bid
 from shared.domain.account.caller_lists import read_caller_lists
@@ -33,7 +35,7 @@ def read_account(tree: object) -> tuple[Account, list[Problem]]:
     problems: list[Problem] = []
     fields = Fields({} if tree is None else tree, "", problems=problems)
     account = Account(
-        company=_company(fields.inner("company")),
+        company=_with_top_lists(fields, _company(fields.inner("company"))),
         publishers=fields.each("publishers", _publisher),
         buyers=fields.each("buyers", _buyer),
         buyer_groups=fields.each("buyer_groups", _group),
@@ -57,6 +59,14 @@ def _company(fields: Fields) -> Company:
     )
     fields.close()
     return company
+
+
+def _with_top_lists(fields: Fields, company: Company) -> Company:
+    """The company's lists may stand in it or at the top of the file, as the file is the company's."""
+    lists = read_caller_lists(fields)
+    if lists and company.caller_lists:
+        fields.note("caller_lists", "stand in company too: put all of them in one place")
+    return replace(company, caller_lists=lists or company.caller_lists)
 
 
 def _features(fields: Fields) -> Features:

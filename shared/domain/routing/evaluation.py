@@ -19,7 +19,7 @@ from shared.domain.reasons import Reason
 from shared.domain.routing.expected import Expected, expected_of, loses
 from shared.domain.routing.numbers import Pool
 from shared.domain.routing.profile import own_tags
-from shared.domain.routing.ranking import Tie, order, ties_of
+from shared.domain.routing.ranking import Tie, order, places_of, ties_of
 from shared.domain.routing.seats import Seat, Seats, compile_seats
 from shared.domain.schedule import is_open, windows
 from shared.domain.tags import Tags
@@ -136,13 +136,14 @@ class Evaluation:
         known = priced.orders.get(passing)
         ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)
         places = order(ties, Draws(uuid), limit=BEST + 1 if part.stop else len(priced.records))
-        sent = places[part]
+        sent, more = places[part], bool(part.stop) and len(places) > BEST
         records, marks = priced.records, priced.marks
         return Candidates(
             packed=_list_of([records[place] for place in sent]),
             seats=sent,
-            trace=" ".join([marks[place] for place in places]) + dropped_text,
-            more=bool(part.stop) and len(places) > BEST,
+            trace=" ".join([marks[place] for place in (_with_rest(places, ties) if more else places)])
+            + dropped_text,
+            more=more,
             decided="",
             dropped=dropped,
             priced=priced,
@@ -207,6 +208,12 @@ def _flat(subject: str, caps: Caps, *, zone: str, now_ms: int) -> FlatCaps:
         at.day_at,
         at.month_at,
     )
+
+
+def _with_rest(places: list[int], ties: tuple[Tie, ...]) -> list[int]:
+    """The places drawn so far, then all others that could have been drawn: a trace leaves nobody out."""
+    drawn = set(places)
+    return [*places, *(place for place in places_of(ties) if place not in drawn)]
 
 
 def _list_of(records: list[bytes]) -> bytes:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from shared.domain.money import Change, read_modifier
 from shared.domain.plan import ConversionEntry, Criterion, Plan
 from shared.domain.routing.seats import Seat
 
@@ -36,9 +37,19 @@ def expected_of(plan: Plan, seat: Seat, *, matching: int) -> Expected:
         revenue = billing.revenue if billing and billing.revenue is not None else plan.default_revenue
     return Expected(
         revenue=revenue,
-        payout=paying.payout if paying and paying.payout is not None else plan.default_payout,
+        payout=_fixed_payout(paying, plan),
         seconds=paying.seconds if paying and timer and paying.seconds is not None else plan.seconds,
     )
+
+
+def _fixed_payout(entry: ConversionEntry | None, plan: Plan) -> Decimal | None:
+    """What is paid whatever is posted: a modifier such as `12.50` says so too, `*0.8` does not."""
+    if entry is None:
+        return plan.default_payout
+    if entry.payout is None and entry.payout_modifier is not None:
+        modifier = read_modifier(entry.payout_modifier)
+        return modifier.amount if modifier.change is Change.INSTEAD else plan.default_payout
+    return plan.default_payout if entry.payout is None else entry.payout
 
 
 def loses(expected: Expected) -> bool:

@@ -24,6 +24,7 @@ RESERVED = frozenset(
     }
 )
 _INFERRED_ONLY = ("caller_area_code", "caller_time_zone")
+_GEO_FROM = ("caller_state", "caller_zip", "caller_country")
 _OURS = "system_"
 
 
@@ -72,10 +73,17 @@ def profile(
     geo = tags.get("geo", ())
     if isinstance(geo, str):  # a stored tag
         tags["geo"] = _places(geo)
-    elif "caller_zip" in kept and "geo" not in kept:
-        country = str(tags.get("caller_country", "us")).lower()
-        tags["geo"] = (*geo, f"{country}-{kept['caller_zip']}")
+    elif "geo" not in kept and any(name in kept for name in _GEO_FROM):
+        tags["geo"] = _geo_of(tags)
     return tags
+
+
+def _geo_of(tags: Tags) -> tuple[str, ...]:
+    """Where a caller is, when a partner has said something of it: `us`, `us-ca`, `us-90210`, `310`."""
+    country = str(tags.get("caller_country", "us")).lower()
+    parts = [str(tags[name]).lower() for name in ("caller_state", "caller_zip") if tags.get(name)]
+    area_code = tags.get("caller_area_code")
+    return (country, *(f"{country}-{part}" for part in parts), *((str(area_code),) if area_code else ()))
 
 
 def _places(value: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ revenue first, ties by weighted random order. Draws come from the ping's uuid, s
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate, repeat
 from math import log, log1p
@@ -75,6 +75,16 @@ def order(ties: Sequence[Tie], draws: Draws, *, limit: int) -> list[int]:
         for option in options:
             places += (option,) if isinstance(option, int) else order(option, draws, limit=limit)
     return places
+
+
+def places_of(ties: Sequence[Tie]) -> Iterator[int]:
+    """Every place in ties, in no order that matters."""
+    for tie in ties:
+        for option in tie.options:
+            if isinstance(option, int):
+                yield option
+            else:
+                yield from places_of(option)
 
 
 def _drawn(tie: Tie, draws: Draws, *, limit: int) -> Sequence[Option]:

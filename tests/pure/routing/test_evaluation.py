@@ -239,6 +239,15 @@ def test_the_same_ping_is_judged_the_same_again() -> None:
     assert judged(plan, uuid=PING.replace("8", "9")).packed != first.packed
 
 
+def test_a_trace_leaves_nobody_out() -> None:
+    best = judged(a_plan([a_buyer(i) for i in range(1, 101)]))
+    rows = read_trace(best.trace, "c" * 31 + "k")
+    assert len({row.buyer_id for row in rows}) == len(rows) == 100
+    assert [row.buyer_id for row in rows[:32]] == [
+        best.priced.winners[place].buyer_id for place in best.seats
+    ]
+
+
 def test_more_kinds_of_pings_than_are_remembered_are_judged_alike() -> None:
     """A thousand buyers and many sets of passing rules: memory stays bounded."""
     some = [a_buyer(i, rules=rules(f"age > {i}")) for i in range(1, 1_001)]

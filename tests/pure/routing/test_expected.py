@@ -109,6 +109,11 @@ def test_a_modifier_has_no_expected_value() -> None:
     assert promised(group(entry(modifier="*0.8"))) == ("40", "25", 90)
     assert promised(group(entry(modifier="*0.8", payout="12"))) == ("40", "12", 90)
     assert promised(group(entry(modifier="*0.8")), bare=True) == (None, None, None)
+    assert promised(group(entry(modifier="+5"))) == ("40", "25", 90)
+
+
+def test_a_modifier_that_is_an_amount_is_a_fixed_payout() -> None:
+    assert promised(group(entry(modifier="12.50"))) == ("40", "12.50", 90)
 
 
 @pytest.mark.parametrize(

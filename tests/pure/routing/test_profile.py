@@ -111,9 +111,10 @@ def test_what_only_the_number_says_is_not_the_partners_to_say() -> None:
 
 
 def test_a_zip_adds_a_place() -> None:
-    assert told(caller_zip="90210")["geo"] == ("us", "us-ny", "212", "us-90210")
-    assert told(caller_zip="90210", caller_country="CA")["geo"] == ("us", "us-ny", "212", "ca-90210")
-    assert told("", caller_zip="90210")["geo"] == ("us-90210",)
+    assert told(caller_zip="90210")["geo"] == ("us", "us-ny", "us-90210", "212")
+    assert told(caller_zip="90210", caller_country="CA")["geo"] == ("ca", "ca-ny", "ca-90210", "212")
+    assert told("", caller_zip="90210")["geo"] == ("us", "us-90210")
+    assert told(caller_state="CA")["geo"] == ("us", "us-ca", "212")
     assert told(caller_zip="90210", geo="310")["geo"] == ("310",)
 
 
