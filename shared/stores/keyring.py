@@ -3,12 +3,10 @@
 Owns the way from a token to a key that may do a kind of thing, and the version read that stands before a refusal decided
 from memory. Must never look at what a request wants to do with its key.
 
-Failure policy: what is not in memory is waited for 90 ms, then Unavailable: the load goes on, and the next request finds it.
+Failure policy: what is not in memory is waited for shortly (Postgres.patience), then Unavailable: the load goes on, and the
+next request finds it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -25,8 +23,6 @@ from shared.stores.key_lookup import KeyLookup
 from shared.stores.redis import Redis
 
 T = TypeVar("T")
-
-_PATIENCE_S = 0.09
 
 
 class Denied(Struct, frozen=True, kw_only=True):
@@ -66,9 +62,8 @@ class Keyring(Generic[T]):
 
     async def find(self, token: str, client: str) -> Again | Denied:
         """Bring a key into memory. Cost: at most one query."""
-        async with patience():
-            if await self._keys.find(token, client) is not None:
-                return AGAIN
+        if await self._keys.find(token, client) is not None:
+            return AGAIN
         flooding = self._keys.flood.is_on(client, self._clock.now_ms())
         return Denied(reason=Reason.TOO_MANY_UNKNOWN_KEYS if flooding else Reason.KEY_UNKNOWN)
 
@@ -105,13 +100,3 @@ class Keyring(Generic[T]):
         else:
             await self._sampler.resync()
         return AGAIN
-
-
-@asynccontextmanager
-async def patience() -> AsyncIterator[None]:
-    """Wait for what must be loaded, but not long. Errors: Unavailable('postgres')."""
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            yield
-    except TimeoutError as error:
-        raise Unavailable("postgres") from error

@@ -4,19 +4,20 @@ Owns the asyncpg pool and the translation of its errors. Must never hold SQL of 
 state: nothing is reset between two uses of a connection, so only transaction-level locks and settings fit.
 
 Failure policy: whatever says that the server is away, full, starting, stopping or late becomes
-Unavailable('postgres') within the deadline; the next use connects anew. Once it was late, those who wait for
-a load are told sooner (`patience`). Constraint violations pass through to the store that caused them.
+Unavailable('postgres') within the deadline; the next use connects anew. Those who wait for a load are
+told sooner (patience.py). Constraint violations pass through to the store that caused them.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import Pool, PoolConnectionProxy
 
 from shared.errors import OperatorError, Unavailable
+from shared.stores.patience import Answers
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
@@ -36,7 +37,6 @@ _LINE_BROKEN = (
 )
 
 
-_SHORT_S = 0.08
 _CLOSE_WITHIN_S = 1.0
 
 
@@ -46,10 +46,10 @@ class Postgres:
     Units: deadline_s bounds one fetch or execute whole, and each command of a transaction.
     """
 
-    def __init__(self, pool: "Pool[asyncpg.Record]", deadline_s: float) -> None:
+    def __init__(self, pool: "Pool[asyncpg.Record]", answers: Answers, *, deadline_s: float) -> None:
         self._pool = pool
+        self._answers = answers
         self._deadline_s = deadline_s
-        self._silent = False
         self.queries = 0
 
     @classmethod
@@ -67,9 +67,11 @@ class Postgres:
 
         Errors: OperatorError in one line, without credentials, when the server cannot be used.
         """
+        answers = Answers()
         try:
             pool = await asyncpg.create_pool(
                 dsn,
+                init=answers.watch,
                 min_size=min_size,
                 max_size=max_size,
                 timeout=deadline_s,
@@ -80,7 +82,7 @@ class Postgres:
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             raise OperatorError(f"Postgres cannot be used: {told(error)}") from None
-        return cls(pool, deadline_s)
+        return cls(pool, answers, deadline_s=deadline_s)
 
     async def close(self) -> None:
         """Let running commands end, at most for a moment, then close every connection."""
@@ -100,17 +102,9 @@ class Postgres:
         """Connections open and not in use."""
         return self._pool.get_idle_size()
 
-    @asynccontextmanager
-    async def patience(self) -> AsyncIterator[None]:
-        """Around a wait for what another task loads: short while the server does not answer.
-
-        Errors: Unavailable; the load goes on, and when it succeeds the server answers again.
-        """
-        try:
-            async with asyncio.timeout(_SHORT_S if self._silent else None):
-                yield
-        except TimeoutError as error:
-            raise Unavailable("postgres") from error
+    def patience(self) -> AbstractAsyncContextManager[None]:
+        """Around a wait for what another task loads: short while the server is silent. Errors: Unavailable."""
+        return self._answers.patience()
 
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         """All rows. Errors: Unavailable. Cost: one round trip."""
@@ -158,7 +152,6 @@ class Postgres:
             async with asyncio.timeout(self._deadline_s), self._borrowed() as connection:
                 yield connection
         except TimeoutError as error:
-            self._silent = True
             raise Unavailable("postgres") from error
 
     @asynccontextmanager
@@ -167,9 +160,7 @@ class Postgres:
         connection = await self._acquire()
         try:
             yield connection
-            self._silent = False
         except BaseException as error:
-            self._silent = self._silent or isinstance(error, TimeoutError)
             if _line_is_broken(error, connection) and not _is_closed(connection):
                 connection.terminate()  # what is still on its way must not reach the next user
             if _says_away(error, connection):
@@ -182,7 +173,6 @@ class Postgres:
         try:
             return await self._pool.acquire(timeout=self._deadline_s)
         except (OSError, TimeoutError, *_SERVER_AWAY) as error:
-            self._silent = isinstance(error, TimeoutError)
             raise Unavailable("postgres") from error
 
 

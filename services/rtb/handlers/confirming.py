@@ -21,7 +21,7 @@ from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
 from shared.pools import Pools
 from shared.stores.fence import ClockOff, Stale
-from shared.stores.keyring import AGAIN, Again, Keyring, patience
+from shared.stores.keyring import AGAIN, Again, Keyring
 from shared.stores.pings import find_ping
 from shared.stores.reservations import find_reservation
 
@@ -63,8 +63,7 @@ class Confirming:
         held = await self._held(asked, key)
         if held is None:
             return NoTarget(uuid=asked.uuid) if await self._logged(asked, key) else _NOT_FOUND
-        async with patience():
-            campaign = await self._keyring.config.plan(key.company_id, held.campaign_id)
+        campaign = await self._keyring.config.plan(key.company_id, held.campaign_id)
         now_ms = self._pools.clock.now_ms()
         caps = None if campaign is None else campaign.compiled.caps_now(held.winner, now_ms)
         confirmed = await self._store.confirm(

@@ -14,7 +14,7 @@ from shared.domain.plan import Publisher
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
 from shared.stores.config_cache import CompiledPlan
-from shared.stores.keyring import AGAIN, Again, Denied, Keyring, patience
+from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 
 # The loads of what was cold (key, company, plan), the run itself, two reruns for a newer config or time, one for stored tags.
 ATTEMPTS = 7
@@ -87,8 +87,5 @@ class Desk:
     async def _load(self, key: Key, campaign_id: int) -> Refused | Again:
         """Bring a company, or one of its plans, into memory. Cost: one snapshot."""
         config, company_id = self._config, key.company_id
-        async with patience():
-            found = await (
-                config.plan(company_id, campaign_id) if campaign_id else config.company(company_id)
-            )
+        found = await (config.plan(company_id, campaign_id) if campaign_id else config.company(company_id))
         return AGAIN if found is not None else Refused(reason=Reason.CAMPAIGN_UNKNOWN, key_id=key.id)
