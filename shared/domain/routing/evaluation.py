@@ -27,6 +27,7 @@ from shared.domain.tags import Tags
 FlatCaps = tuple[str | int, ...]
 
 BEST = 32
+DRAWS = 1_024  # orders a minute: each ping's uuid picks one, so each ping's order is as random as if drawn for it alone
 _MEMO_ROWS = 131_072
 _MINUTE_MS = 60_000
 pack = msgspec.msgpack.Encoder().encode
@@ -52,7 +53,7 @@ class Candidates(Struct, frozen=True, kw_only=True, gc=False):
 class Priced:
     """A plan's candidates at one minute and for one set of matching criteria groups: records, ready to be joined."""
 
-    __slots__ = ("losing", "marks", "orders", "records", "revenues", "winners")
+    __slots__ = ("drawn", "losing", "marks", "orders", "records", "revenues", "winners")
 
     def __init__(self, evaluation: "Evaluation", all_caps: tuple[FlatCaps, ...], *, matching: int) -> None:
         plan, seats = evaluation.plan, evaluation.compiled.seats
@@ -65,6 +66,7 @@ class Priced:
             pack((caps, seat.lists_text, encode_winner(winner).decode()))
             for seat, caps, winner in zip(seats, all_caps, self.winners, strict=True)
         )
+        self.drawn: dict[int, Candidates] = {}
         self.orders: dict[int, tuple[tuple[Tie, ...], str, Mapping[Reason, int]]] = {}
 
 
@@ -116,13 +118,14 @@ class Evaluation:
             return _nobody(Reason.CAMPAIGN_PAUSED, priced)
         if not self.compiled.campaign.passing(tags):
             return _nobody(Reason.BUYERS_FILTERED, priced)
-        return self._packed(priced, self.compiled.index.passing(tags), uuid=uuid, part=slice(0, BEST))
+        passing, draw = self.compiled.index.passing(tags), draw_of(uuid)
+        drawn = priced.drawn.get(passing * DRAWS + draw)
+        return drawn or self._best(priced, passing, draw=draw)
 
     def others(self, tags: Tags, uuid: str, *, now_ms: int) -> Candidates:
         """The candidates behind the best 32, for a ping that none of those may take."""
-        return self._packed(
-            self._priced(tags, now_ms), self.compiled.index.passing(tags), uuid=uuid, part=slice(BEST, None)
-        )
+        priced, draw = self._priced(tags, now_ms), draw_of(uuid)
+        return self._packed(priced, self.compiled.index.passing(tags), draw=draw, part=slice(BEST, None))
 
     def caps_now(self, winner: Winner, now_ms: int) -> FlatCaps | None:
         """A winner's caps as they are now; None when it is no candidate of the campaign any more."""
@@ -132,10 +135,22 @@ class Evaluation:
                 return caps_of(self.plan, winner.buyer_id, group_id=group_id, now_ms=now_ms)
         return None
 
-    def _packed(self, priced: Priced, passing: int, *, uuid: str, part: slice) -> Candidates:
+    def _best(self, priced: Priced, passing: int, *, draw: int) -> Candidates:
+        """The best 32 of one of the minute's draws, kept for the next ping that draws the same."""
+        drawn = self._packed(priced, passing, draw=draw, part=slice(0, BEST))
+        if len(priced.drawn) >= self._memo_bound:
+            priced.drawn.clear()
+        priced.drawn[passing * DRAWS + draw] = drawn
+        return drawn
+
+    def _packed(self, priced: Priced, passing: int, *, draw: int, part: slice) -> Candidates:
         known = priced.orders.get(passing)
         ties, dropped_text, dropped = known if known is not None else self._ranked(priced, passing)
-        places = order(ties, Draws(uuid), limit=BEST + 1 if part.stop else len(priced.records))
+        places = order(
+            ties,
+            draws_of(draw, self._minute.number * _MINUTE_MS),
+            limit=BEST + 1 if part.stop else len(priced.records),
+        )
         sent, more = places[part], bool(part.stop) and len(places) > BEST
         records, marks = priced.records, priced.marks
         return Candidates(
@@ -183,6 +198,16 @@ class Evaluation:
             priced.orders.clear()
         ranked = priced.orders[passing] = (ties, "\n" + text[1:], dict(Counter(out.values())))
         return ranked
+
+
+def draw_of(uuid: str) -> int:
+    """Which of the minute's orders a ping draws."""
+    return int(uuid[-3:], 16) % DRAWS
+
+
+def draws_of(draw: int, now_ms: int) -> Draws:
+    """The dice behind one of a minute's orders: fresh ones each minute, so that no order lasts."""
+    return Draws(f"{now_ms // _MINUTE_MS}:{draw}")
 
 
 def caps_of(plan: Plan, buyer_id: int, *, group_id: int, now_ms: int) -> FlatCaps:

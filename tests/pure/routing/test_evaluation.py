@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.caps import Caps
-from shared.domain.draws import Draws
 from shared.domain.pings import Winner, decode_winner, read_trace
 from shared.domain.plan import Buyer, ConversionEntry, Criterion, ListIds, Plan, Route
 from shared.domain.reasons import Reason
-from shared.domain.routing.evaluation import BEST, Candidates, Evaluation, FlatCaps, caps_of
+from shared.domain.routing.evaluation import (
+    BEST,
+    DRAWS,
+    Candidates,
+    Evaluation,
+    FlatCaps,
+    caps_of,
+    draw_of,
+    draws_of,
+)
 from shared.domain.routing.ranking import order, ties_of
 from shared.domain.schedule import Block
 from shared.domain.tags import Tags
@@ -221,7 +229,7 @@ def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     others = evaluation.others({}, uuid, now_ms=NOON)
     revenues = best.priced.revenues if plan.by_bid else None
     ties = ties_of(evaluation.compiled.choices, evaluation.compiled.index.everyone, revenues=revenues)
-    assert best.seats + others.seats == order(ties, Draws(uuid), limit=10_000)
+    assert best.seats + others.seats == order(ties, draws_of(draw_of(uuid), NOON), limit=10_000)
     assert best.more == bool(others.seats)
     assert len(best.seats) == min(BEST, len(evaluation.compiled.seats))
     assert not others.more
@@ -237,6 +245,30 @@ def test_the_same_ping_is_judged_the_same_again() -> None:
     first, again = judged(plan), judged(plan)
     assert (first.packed, first.trace) == (again.packed, again.trace)
     assert judged(plan, uuid=PING.replace("8", "9")).packed != first.packed
+
+
+def test_a_minute_has_many_orders_and_the_next_minute_others() -> None:
+    evaluation = Evaluation(a_plan([a_buyer(i) for i in range(1, 9)]))
+    seen = [
+        {
+            tuple(evaluation.candidates({}, f"{PING[:-3]}{draw:03x}", now_ms=at, publisher=PUBLISHER).seats)
+            for draw in range(DRAWS)
+        }
+        for at in (NOON, NOON + 60_000)
+    ]
+    assert min(map(len, seen)) > DRAWS * 0.9
+    assert len(seen[0] & seen[1]) < DRAWS * 0.1
+
+
+def test_over_the_minutes_buyers_get_what_they_weigh() -> None:
+    evaluation = Evaluation(a_plan([a_buyer(1, weight=3), a_buyer(2, weight=1)]))
+    firsts = [
+        evaluation.candidates(
+            {}, f"{PING[:-3]}{n % 16:03x}", now_ms=NOON + n * 7_919, publisher=PUBLISHER
+        ).seats[0]
+        for n in range(20_000)
+    ]
+    assert 0.73 < firsts.count(0) / len(firsts) < 0.77
 
 
 def test_a_trace_leaves_nobody_out() -> None:
