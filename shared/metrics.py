@@ -12,7 +12,6 @@ _PING_OUTCOMES = (
     *("reserved", "confirmed", "claimed", "repeat", "no-target", "rejected"),
     *("rate_limited", "refused", "unavailable"),
 )
-_BUYER_OUTCOMES = ("bid", "declined", "deadline", "invalid", "failed", "circuit_open")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # requests
@@ -35,9 +34,6 @@ PINGS = Tally(
     "ringpost_pings",
     "Pings answered, by outcome and published reason.",
     labels={"outcome": _PING_OUTCOMES, "reason": tuple(Reason)},
-)
-DOWNSTREAM_PINGS = Tally(
-    "ringpost_downstream_pings", "Pings sent to buyers.", labels={"outcome": _BUYER_OUTCOMES}
 )
 SHIELD_VERDICTS = Tally(
     "ringpost_shield_verdicts",
@@ -65,7 +61,10 @@ EVENTS_POISONED = Tally(
 )
 
 # background work
-_JOBS = ("drain", "expire", "hot_sync", "holds", "rebuild", "partitions", "retention", "skew")
+_JOBS = (
+    *("drain", "expire", "hot_sync", "holds", "list_expiry", "mirror"),
+    *("rebuild", "partitions", "retention", "skew"),
+)
 JOB_RUNS = Tally(
     "ringpost_job_runs",
     "Rounds of a background job.",
@@ -79,6 +78,9 @@ SHARDS_COLD = Level(
 )
 HOT_SYNC_APPLIED = Tally(
     "ringpost_hot_sync_applied", "Hot copies brought up to date after a request could not."
+)
+MIRRORS_MENDED = Tally(
+    "ringpost_mirrors_mended", "Mirrors of cap places that were behind Postgres and were assigned anew."
 )
 PARTITIONS_DROPPED = Tally(
     "ringpost_partitions_dropped", "Days and months dropped because they were kept long enough."
@@ -94,7 +96,6 @@ CACHE_LOOKUPS = Tally(
 # redis
 REDIS_ROUND_TRIPS = Tally("ringpost_redis_round_trips", "Batches sent to Redis.")
 REDIS_CALLS = Tally("ringpost_redis_calls", "Commands and scripts sent to Redis.")
-REDIS_SECONDS = Timing("ringpost_redis_seconds", "From the sent batch to its last reply.")
 REDIS_LATE = Tally("ringpost_redis_late", "Calls given up at their deadline.")
 REDIS_QUEUE_FULL = Tally("ringpost_redis_queue_full", "Calls refused because too many were waiting.")
 REDIS_RECONNECTS = Tally("ringpost_redis_reconnects", "Connections to Redis made again.")

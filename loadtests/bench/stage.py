@@ -60,6 +60,7 @@ def set_up() -> Iterator[Stage]:
         for pid in (rtb.pid, hello.pid):
             pin(pid, SERVER_CORE)
         client = redis.Redis.from_url(stored.url)
+        client.config_set("auto-aof-rewrite-percentage", 0)  # a rewrite forks, on the core of the load
         stack.callback(client.close)
         yield Stage(rtb=rtb, hello_port=hello_port, hello_pid=hello.pid, redis=client, tokens=tokens)
 

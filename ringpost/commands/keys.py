@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
 from typing import Any, TypeVar
 
 import click
@@ -55,7 +56,7 @@ def keys() -> None:
 @_COMPANY
 @_JSON
 def list_keys(company: str | None, as_json: bool) -> None:
-    """Every key that is not deleted; never its token."""
+    """Every key that is not deleted, when it was last used (UTC) and how often; never its token."""
     found = _with_postgres(lambda postgres: _all(postgres, company))
     if as_json:
         click.echo(json.dumps([_as_json(key) for key in found]))
@@ -63,7 +64,9 @@ def list_keys(company: str | None, as_json: bool) -> None:
     for key in found:
         state = "paused" if key.paused else "active"
         where = key.level if key.level is Level.COMPANY else f"{key.level} {key.entity_id}"
-        click.echo(f"{key.id:>6}  {state:<6}  {key.kind:<22}  {where:<18}  {key.company}  {key.name}")
+        used = f"{key.last_used_at.astimezone(UTC):%Y-%m-%d %H:%MZ}" if key.last_used_at else "never used"
+        fields = f"{key.kind:<22}  {where:<18}  {used:<17}  {key.uses:>9}  {key.company}  {key.name}"
+        click.echo(f"{key.id:>6}  {state:<6}  {fields}")
 
 
 @keys.command()

@@ -11,6 +11,8 @@ from services.worker.drain import DrainJob
 from services.worker.expire import ExpireJob
 from services.worker.holds import SWEEP, HoldsJob
 from services.worker.hot_sync import HotSyncJob
+from services.worker.list_expiry import ListExpiryJob
+from services.worker.mirror import MirrorJob
 from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.rebuild import RebuildJob
 from services.worker.settings import WorkerSettings
@@ -57,6 +59,8 @@ class WorkerApp:
             self._holds,
             RebuildJob(Rebuild(postgres, redis, clock=clock), self._holds),
             HotSyncJob(postgres, redis),
+            ListExpiryJob(postgres, redis),
+            MirrorJob(postgres, redis),
             ExpireJob(postgres, clock),
             PartitionsJob(postgres, clock),
             RetentionJob(

@@ -16,8 +16,9 @@ from shared.domain.ping_log import PingRow, read_entry
 from shared.domain.pings import Confirmation
 from shared.errors import Unavailable
 from shared.logs import get_logger
-from shared.metrics import EVENTS_POISONED, ROWS_DRAINED
+from shared.metrics import EVENTS_POISONED, ROWS_DRAINED, TRACES_LEFT_OUT
 from shared.stores.events import PAGE, Cursor, Streams, claim_cursors, save_cursors
+from shared.stores.key_uses import KeyUse, save_uses
 from shared.stores.partitions import make, partition_of
 from shared.stores.pings import save_confirmations, save_drained
 from shared.stores.postgres import Connection, Postgres
@@ -36,6 +37,7 @@ class Batch:
     """What was read of some shards, and how far.
 
     Shape: rows and confirmations by uuid; poisoned holds the id of the entry, or the uuid where that much was legible.
+    uses and untraced (how many lack their trace) are of the rows that could be stored.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,8 @@ class Batch:
         self.entries = 0
         self.cursors: list[Cursor] = []
         self.poisoned: list[str] = []
+        self.uses: list[KeyUse] = []
+        self.untraced = 0
 
     def take(self, entry_id: str, fields: Sequence[bytes]) -> None:
         """One entry of a stream."""
@@ -91,6 +95,7 @@ class Drain:
             _LOG.error("event_passed_over", event_id=name)
         EVENTS_POISONED.add(n=len(batch.poisoned))
         ROWS_DRAINED.add(n=batch.entries - len(batch.poisoned))
+        TRACES_LEFT_OUT.add(n=batch.untraced)
         for cursor in batch.cursors:
             await self._streams.let_go(cursor.shard, cursor)
         return Drained(entries=batch.entries, more=any(more), busy=len(cursors) < len(shards))
@@ -126,22 +131,24 @@ async def _store(connection: Connection, batch: Batch) -> None:
     if rows:
         days = {partition_of("pings", datetime.fromtimestamp(row.created_ms // 1000, UTC)) for row in rows}
         await make(connection, days)
-        batch.poisoned += [row.uuid for row in await _save_what_fits(connection, rows)]
+        await _save_what_fits(connection, batch, rows=rows)
+        await save_uses(connection, batch.uses)
     if batch.confirmations:
         await save_confirmations(connection, list(batch.confirmations.values()))
 
 
-async def _save_what_fits(connection: Connection, rows: list[PingRow]) -> list[PingRow]:
-    """Store rows; those that fit no column are returned. Cost: O(log n) more tries for each of them."""
+async def _save_what_fits(connection: Connection, batch: Batch, *, rows: list[PingRow]) -> None:
+    """Store rows; those that fit no column are poisoned. Cost: O(log n) more tries for each of them."""
     try:
         async with connection.transaction():
-            await save_drained(connection, rows)
+            uses = await save_drained(connection, rows)
     except _MISFITS:
         if len(rows) == 1:
-            return rows
+            batch.poisoned.append(rows[0].uuid)
+            return
         half = len(rows) // 2
-        return [
-            *await _save_what_fits(connection, rows[:half]),
-            *await _save_what_fits(connection, rows[half:]),
-        ]
-    return []
+        await _save_what_fits(connection, batch, rows=rows[:half])
+        await _save_what_fits(connection, batch, rows=rows[half:])
+    else:
+        batch.uses += uses
+        batch.untraced += sum(row.trace is None for row in rows)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.postgres import Connection
-from shared.stores.prelude import hot_script
+from shared.stores.prelude import FILLS, hot_script
 from shared.stores.redis import Redis
 from shared.stores.scripts import Script
 
@@ -28,7 +28,7 @@ SET_VERSION = hot_script(__file__, "set_version", _TURN)
 SET_GENERATIONS = hot_script(__file__, "set_generations", _TURN)
 SET_CALLERS = hot_script(__file__, "set_callers", _TURN)
 CLEAR_BUCKETS = hot_script(__file__, "clear_buckets", _TURN)
-SET_FILLS = hot_script(__file__, "set_fills", _TURN)
+SET_FILLS = hot_script(__file__, "set_fills", _TURN, FILLS)
 SET_TAGS = hot_script(__file__, "set_tags", _TURN)
 SCRIPTS = (SET_VERSION, SET_GENERATIONS, SET_CALLERS, CLEAR_BUCKETS, SET_FILLS, SET_TAGS)
 

@@ -22,9 +22,9 @@ Failure policy: Redis away or cold is Unavailable; nothing is lost, the rows sta
 
 from collections.abc import Sequence
 
-from shared.domain.caps import Fill, mirror_text
 from shared.stores.hot_company import HotCompany, take_turn
 from shared.stores.list_buckets import sync_generations, sync_numbers, sync_numbers_of
+from shared.stores.mirror import load_mirror
 from shared.stores.postgres import Connection, Postgres
 from shared.stores.redis import Redis
 
@@ -93,7 +93,7 @@ async def _write(connection: Connection, hot: HotCompany, *, owed: dict[str, lis
     if LIST_NUMBER in owed:
         await sync_numbers(connection, hot, numbers=owed[LIST_NUMBER])
     if FILLS in owed:
-        await _write_fills(connection, hot, subjects=owed[FILLS])
+        await hot.set_fills(await load_mirror(connection, hot.company_id, subjects=owed[FILLS]))
     for caller in owed.get(TAGS, ()):
         await _write_tags(connection, hot, caller=caller)
     if VERSION in owed:
@@ -108,23 +108,6 @@ async def _write_lists(connection: Connection, hot: HotCompany, *, subjects: Seq
         await sync_generations(
             connection, hot, generations=[int(each.removesuffix(WITH_NUMBERS)) for each in subjects]
         )
-
-
-LOAD_FILLS = """
-SELECT subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n, rev
-FROM cap_fills WHERE company_id = $1 AND subject = ANY($2::text[])
-"""
-
-
-async def _write_fills(connection: Connection, hot: HotCompany, *, subjects: Sequence[str]) -> None:
-    mirror = {}
-    for row in await connection.fetch(LOAD_FILLS, hot.company_id, subjects):
-        fields = dict(row)
-        subject = fields.pop(
-            "subject"
-        )  # first: the right side of an assignment is worked out before the left
-        mirror[subject] = mirror_text(Fill(**fields))
-    await hot.set_fills(mirror)
 
 
 LOAD_TAGS = """

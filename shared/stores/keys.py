@@ -7,6 +7,7 @@ row, in one transaction.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from secrets import randbelow
 from typing import Any
 
@@ -54,7 +55,7 @@ class NewKey(Struct, frozen=True, kw_only=True):
 
 
 class KeyRow(Struct, frozen=True, kw_only=True):
-    """A key as operators see it. Shape: shown = its token can be revealed."""
+    """A key as operators see it. Shape: shown = its token can be revealed; last_used_at None = never used."""
 
     id: int
     company_id: int
@@ -67,6 +68,8 @@ class KeyRow(Struct, frozen=True, kw_only=True):
     deleted: bool
     shown: bool
     settings: KeySettings
+    last_used_at: datetime | None
+    uses: int
 
 
 class MadeKey(Struct, frozen=True, kw_only=True):
@@ -129,8 +132,9 @@ async def create_key(connection: Connection, vault: Vault, *, new: NewKey, actor
 
 SELECT_KEYS = """
 SELECT k.id, k.company_id, c.name AS company, k.kind, k.level, k.entity_id, k.name, k.paused,
-       k.deleted_at IS NOT NULL AS deleted, k.token_sealed IS NOT NULL AS shown, k.settings::text AS settings
-FROM postback_keys k JOIN companies c ON c.id = k.company_id
+       k.deleted_at IS NOT NULL AS deleted, k.token_sealed IS NOT NULL AS shown, k.settings::text AS settings,
+       u.last_used_at, coalesce(u.uses, 0) AS uses
+FROM postback_keys k JOIN companies c ON c.id = k.company_id LEFT JOIN key_uses u ON u.key_id = k.id
 WHERE ($1::text IS NULL OR c.name = $1) AND ($2::bigint IS NULL OR k.id = $2) AND ($3::text IS NULL OR k.name
 = $3)
     AND k.deleted_at IS NULL

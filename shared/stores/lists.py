@@ -262,7 +262,8 @@ async def _note_numbers(connection: Connection, of: CallerList, *, numbers: Sequ
 
 DELETE_EXPIRED = """
 DELETE FROM caller_list_numbers WHERE ctid IN
-    (SELECT ctid FROM caller_list_numbers WHERE expires_at <= now() ORDER BY expires_at LIMIT $1)
+    (SELECT ctid FROM caller_list_numbers WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
+     FOR UPDATE SKIP LOCKED)
 RETURNING company_id, number
 """
 

@@ -9,15 +9,11 @@ held up has not waited; and any answer to anybody begins the count anew.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
+import asyncpg
 from asyncpg.connection import LoggedQuery
 
 from shared.errors import Unavailable
-
-if TYPE_CHECKING:
-    import asyncpg
-    from asyncpg.pool import PoolConnectionProxy
 
 _TICKS = 6
 _TICK_S = 0.015  # 90 ms in all
@@ -29,7 +25,7 @@ class Answers:
     def __init__(self) -> None:
         self.count = 0
 
-    async def watch(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    async def watch(self, connection: "asyncpg.Connection[asyncpg.Record]", /) -> None:
         """Count what a new connection is answered, too."""
         connection.add_query_logger(self._note)
 

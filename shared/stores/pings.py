@@ -12,29 +12,35 @@ from msgspec import Struct
 from shared.domain import uuid7
 from shared.domain.ping_log import PingRow
 from shared.domain.pings import Confirmation
+from shared.stores.key_uses import KeyUse
 from shared.stores.ping_rows import COLUMN_LIST, COLUMNS, SELECTED, from_record, moment, to_record
 from shared.stores.postgres import Connection, Postgres
 
 CREATE_DRAINED = "CREATE TEMP TABLE IF NOT EXISTS drained_pings (LIKE pings) ON COMMIT DELETE ROWS"
 # A row that is there already was drained before, unless its caller's claim came first: that one lacks everything else.
+# Both kinds that are written here are returned: a claim is no use of the key, so its row's ping was not counted either.
 INSERT_DRAINED = f"""
-INSERT INTO pings ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM drained_pings
-ON CONFLICT (created_at, uuid) DO UPDATE SET
-    caller = excluded.caller, publisher_id = excluded.publisher_id, buyer_id = excluded.buyer_id,
-    group_id = excluded.group_id, number = excluded.number, revenue = excluded.revenue, payout = excluded.payout,
-    seconds = excluded.seconds, reason = excluded.reason, test = excluded.test,
-    caller_state = excluded.caller_state, caller_city = excluded.caller_city, caller_zip = excluded.caller_zip,
-    caller_country = excluded.caller_country, expires_at = excluded.expires_at, holds = excluded.holds,
-    tags = excluded.tags, trace = excluded.trace, replay = excluded.replay
-WHERE pings.replay = '{{}}'
+WITH stored AS (
+    INSERT INTO pings ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM drained_pings
+    ON CONFLICT (created_at, uuid) DO UPDATE SET
+        caller = excluded.caller, publisher_id = excluded.publisher_id, buyer_id = excluded.buyer_id,
+        group_id = excluded.group_id, number = excluded.number, revenue = excluded.revenue, payout = excluded.payout,
+        seconds = excluded.seconds, reason = excluded.reason, test = excluded.test,
+        caller_state = excluded.caller_state, caller_city = excluded.caller_city, caller_zip = excluded.caller_zip,
+        caller_country = excluded.caller_country, expires_at = excluded.expires_at, holds = excluded.holds,
+        tags = excluded.tags, trace = excluded.trace, replay = excluded.replay
+    WHERE pings.replay = '{{}}'
+    RETURNING key_id, created_at
+)
+SELECT key_id, count(*) AS uses, max(created_at) AS last_at FROM stored GROUP BY key_id
 """  # noqa: S608 - the column names above
 EMPTY_DRAINED = "DELETE FROM drained_pings"
 
 
-async def save_drained(connection: Connection, rows: Sequence[PingRow]) -> None:
-    """Store rows that may be stored already, each once.
+async def save_drained(connection: Connection, rows: Sequence[PingRow]) -> list[KeyUse]:
+    """Store rows that may be stored already, each once; what their keys did, those that were stored before left out.
 
-    Shape: no uuid twice among rows; their days' partitions exist.
+    Shape: no uuid twice among rows; their days' partitions exist. A key stands once in the answer.
     Errors: asyncpg's DataError and ValueErrors when a value fits no column. Cost: one COPY, one INSERT.
     """
     await connection.execute(CREATE_DRAINED)
@@ -42,7 +48,10 @@ async def save_drained(connection: Connection, rows: Sequence[PingRow]) -> None:
     await connection.copy_records_to_table(
         "drained_pings", records=[to_record(row) for row in rows], columns=COLUMNS
     )
-    await connection.execute(INSERT_DRAINED)
+    return [
+        KeyUse(key_id=row["key_id"], uses=row["uses"], last_at=row["last_at"])
+        for row in await connection.fetch(INSERT_DRAINED)
+    ]
 
 
 CONFIRM = """

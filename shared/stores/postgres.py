@@ -35,8 +35,6 @@ _LINE_BROKEN = (
     asyncpg.PostgresConnectionError,
     asyncpg.InternalClientError,  # the server's last words were read, but not yet the line's end
 )
-
-
 _CLOSE_WITHIN_S = 1.0
 
 
@@ -51,6 +49,7 @@ class Postgres:
         self._answers = answers
         self._deadline_s = deadline_s
         self.queries = 0
+        self.failures = 0
 
     @classmethod
     async def open(
@@ -152,7 +151,7 @@ class Postgres:
             async with asyncio.timeout(self._deadline_s), self._borrowed() as connection:
                 yield connection
         except TimeoutError as error:
-            raise Unavailable("postgres") from error
+            raise self._away() from error
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
@@ -164,7 +163,7 @@ class Postgres:
             if _line_is_broken(error, connection) and not _is_closed(connection):
                 connection.terminate()  # what is still on its way must not reach the next user
             if _says_away(error, connection):
-                raise Unavailable("postgres") from error
+                raise self._away() from error
             raise
         finally:
             await self._pool.release(connection)
@@ -173,7 +172,12 @@ class Postgres:
         try:
             return await self._pool.acquire(timeout=self._deadline_s)
         except (OSError, TimeoutError, *_SERVER_AWAY) as error:
-            raise Unavailable("postgres") from error
+            raise self._away() from error
+
+    def _away(self) -> Unavailable:
+        """What is raised when the server does not answer, counted."""
+        self.failures += 1
+        return Unavailable("postgres")
 
 
 def told(error: Exception) -> str:

@@ -11,6 +11,7 @@ FENCE = "fence"
 PLACES = "places"
 LISTS = "lists"
 CALLERS = "callers"
+FILLS = "fills"
 
 
 def hot_script(package_file: str, name: str, *fragments: str) -> Script:

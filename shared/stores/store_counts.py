@@ -10,6 +10,7 @@ from typing import Any
 from shared.metrics import (
     CACHE_LOOKUPS,
     CAP_REFUSALS,
+    POSTGRES_FAILURES,
     POSTGRES_POOL,
     POSTGRES_QUERIES,
     REDIS_CALLS,
@@ -38,6 +39,7 @@ class StoreCounts:
             (lambda: redis.overloaded, lambda n: REDIS_QUEUE_FULL.add(n=n)),
             (lambda: redis.reconnects, lambda n: REDIS_RECONNECTS.add(n=n)),
             (lambda: postgres.queries, lambda n: POSTGRES_QUERIES.add(n=n)),
+            (lambda: postgres.failures, lambda n: POSTGRES_FAILURES.add(n=n)),
         ]
         self._before = [0] * len(self._sources)
 

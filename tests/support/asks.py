@@ -43,7 +43,7 @@ def candidates(offers: Sequence[Offer], *, more: bool = False, decided: str = ""
     """Offers as an evaluation hands them on."""
     records = [(o.caps, write_lists(o.lists), _winner(o.buyer_id)) for o in offers]
     return Candidates(
-        packed=pack(records),
+        packed=b"".join(pack(record) for record in records),
         seats=list(range(len(offers))),
         trace=" ".join(f"{offer.buyer_id}/0@" for offer in offers) + "\n",
         more=more,

@@ -6,9 +6,11 @@ Owns small constructors only; whatever a test is about, it says itself.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from shared.domain.plan import Buyer, Company, Group, InboundNumber, Plan, Publisher, Route
+from shared.domain.routing.evaluation import Candidates
 from shared.domain.tags import Rule, read_rule
 
 PUBLISHER = Publisher(id=7, afid="pub-a")
@@ -75,3 +77,10 @@ def pool_numbers(count: int, **changes: Any) -> Mapping[str, InboundNumber]:
     """That many numbers for reservations."""
     numbers = [f"+1800555{place:04d}" for place in range(count)]
     return {number: replace(InboundNumber(number=number, rtb_pool=True), **changes) for number in numbers}
+
+
+def unpacked(candidates: Candidates) -> list[Any]:
+    """Candidates as the script finds them: each {caps, lists, winner}."""
+    count = len(candidates.seats).to_bytes(4, "big")
+    found: list[Any] = msgspec.msgpack.decode(b"\xdd" + count + candidates.packed)
+    return found

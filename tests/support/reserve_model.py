@@ -15,6 +15,7 @@ from shared.domain.routing.evaluation import FlatCaps
 from shared.domain.stored_tags import StoredTags
 from shared.stores import redis_keys
 from tests.support.models import AWAY, SHARD, Shard, Terms, fenced, full, hold, release_due
+from tests.support.plans import unpacked
 
 
 def reserve(before: Shard, ask: Ask, now: int, terms: Terms) -> tuple[Judged | str, Shard]:
@@ -85,7 +86,7 @@ class _Reserve:
                 return Limited(wait_ms=(second + 1) * 1_000 - self.now)
             shadow = "r" if n >= rate else ""
             self.shard.rates[redis_keys.key_state(SHARD, ask.key.id)] = (second, n + 1)
-        candidates = msgspec.msgpack.decode(ask.candidates.packed)
+        candidates = unpacked(ask.candidates)
         number = self._number()
         if number is None and not self.terms.has_sip and candidates:
             return self._nobody("N", shadow)

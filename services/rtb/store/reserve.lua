@@ -5,7 +5,7 @@
 --      10 flags: h hold, c campaign scope, a anonymous, t test, s has a SIP domain, m more candidates follow, M these are they,
 --         r the rate limit only counts, p the publisher is paused: only logged
 --      11 stored tags evaluated `rev:rev` 12 rate limit a second (0 none) 13 list field ('' = on no list) 14 ping lists
---      15 numbers, best first, `,` between 16 candidates, best first: MessagePack of {caps, lists, winner} 17 event 18 trace
+--      15 numbers, best first, `,` between 16 candidates, best first (candidates.lua) 17 event 18 trace
 --      19 soft and 20 hard stream length 21 verdicts so far 22 caller
 -- Returns {cold} {clock} {stale} {full} {tags, t0, tp} {limited, ms} {repeat, text} {duplicate, uuid} {more, verdicts}
 --      {no-target, verdicts, shadow} {reserved, place, number, expires_ms, verdicts, shadow}; shadow: limits that only counted
@@ -64,10 +64,9 @@ if rate > 0 and not is('M') then
 end
 
 local number = free_number(seen, ARGV[15], now, is('a') and ARGV[6] or nil)
-local candidates = cmsgpack.unpack(ARGV[16])
-if not number and not is('s') and #candidates > 0 then return no_target('N', shadow) end
+if not number and not is('s') and ARGV[16] ~= '' then return no_target('N', shadow) end
 
-local won, verdicts = first_free(candidates, member, KEYS[4])
+local won, verdicts = first_free(ARGV[16], member, KEYS[4])
 verdicts = ARGV[21] .. verdicts
 if not won then return is('m') and {'more', verdicts} or no_target(verdicts, shadow) end
 

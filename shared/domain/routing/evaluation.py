@@ -36,7 +36,7 @@ pack = msgspec.msgpack.Encoder().encode
 class Candidates(Struct, frozen=True, kw_only=True, gc=False):
     """A ping's candidates as reserve.lua takes them.
 
-    Shape: packed is MessagePack, a list of {caps, lists, winner} of the best 32 or of the others; seats are their
+    Shape: packed is MessagePack, one {caps, lists, winner} after the other, of the best 32 or of the others; seats are their
     places, best first; trace is the trace text. more: others follow. decided: the whole
     ping's reason, "" when candidates decide.
     """
@@ -154,7 +154,7 @@ class Evaluation:
         sent, more = places[part], bool(part.stop) and len(places) > BEST
         records, marks = priced.records, priced.marks
         return Candidates(
-            packed=_list_of([records[place] for place in sent]),
+            packed=b"".join([records[place] for place in sent]),
             seats=sent,
             trace=" ".join([marks[place] for place in (_with_rest(places, ties) if more else places)])
             + dropped_text,
@@ -241,13 +241,6 @@ def _with_rest(places: list[int], ties: tuple[Tie, ...]) -> list[int]:
     return [*places, *(place for place in places_of(ties) if place not in drawn)]
 
 
-def _list_of(records: list[bytes]) -> bytes:
-    """MessagePack of a list whose items are packed already."""
-    return (
-        b"\xdc" + len(records).to_bytes(2, "big") if len(records) > 15 else bytes([0x90 | len(records)])
-    ) + b"".join(records)
-
-
 def _winner(seat: Seat, money: Expected) -> Winner:
     return Winner(
         buyer_id=seat.buyer.id,
@@ -261,7 +254,7 @@ def _winner(seat: Seat, money: Expected) -> Winner:
 
 def _nobody(reason: Reason, priced: Priced) -> Candidates:
     return Candidates(
-        packed=_list_of([]), seats=[], trace="\n", more=False, decided=reason.value, dropped={}, priced=priced
+        packed=b"", seats=[], trace="\n", more=False, decided=reason.value, dropped={}, priced=priced
     )
 
 

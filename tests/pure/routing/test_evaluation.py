@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +24,7 @@ from shared.domain.routing.evaluation import (
 from shared.domain.routing.ranking import order, ties_of
 from shared.domain.schedule import Block
 from shared.domain.tags import Tags
-from tests.support.plans import PUBLISHER, a_buyer, a_company, a_group, a_plan, rules
+from tests.support.plans import PUBLISHER, a_buyer, a_company, a_group, a_plan, rules, unpacked
 
 PING = "01935c0a-507b-7011-b132-333435363738"
 NINE_TO_FIVE = tuple(Block(day_of_week=day, time_open=900, time_close=1700) for day in range(7))
@@ -44,7 +43,7 @@ def judged(plan: Plan, tags: Tags | None = None, now_ms: int = NOON, uuid: str =
 
 def records_of(candidates: Candidates) -> list[tuple[FlatCaps, str, str]]:
     """What the script finds in them."""
-    return [(tuple(caps), lists, winner) for caps, lists, winner in msgspec.msgpack.decode(candidates.packed)]
+    return [(tuple(caps), lists, winner) for caps, lists, winner in unpacked(candidates)]
 
 
 def buyers_of(plan: Plan, candidates: Candidates) -> list[int]:
