@@ -6,15 +6,20 @@ that is not trusted, nor pass on an id that could hold a key or a number.
 
 import os
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import count
 
+from multidict import MultiMapping
+
 from shared.settings import Network
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_TELLING = re.compile(r"pbk_|(?<![0-9a-fA-F])1?[2-9]\d{9}(?![0-9a-fA-F])|\A\d{10,15}\Z")
+_TELLING = re.compile(r"pbk_|(?<!\d)1?[2-9]\d{9}(?!\d)|\A\d{10,15}\Z")
+# The parts of uuids, trace and span ids: what looks like a number in them is none.
+_HEX_WORD = re.compile(
+    r"(?<![0-9A-Za-z])(?=\d*[a-fA-F])(?:[0-9a-fA-F]{12}|[0-9a-fA-F]{16}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
+)
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
@@ -33,9 +38,10 @@ class RequestIds:
 
     def take(self, given: str) -> str:
         """The client's id when it is short, plain and holds neither a token nor a number; else a new one."""
-        if _SAFE_ID.fullmatch(given) and not _TELLING.search(given):
-            return given
-        return self.make()
+        if _SAFE_ID.fullmatch(given) is None:
+            return self.make()
+        tells = _TELLING.search(given) and _TELLING.search(_HEX_WORD.sub("", given))
+        return self.make() if tells else given
 
 
 def trace_id_of(traceparent: str) -> str:
@@ -56,9 +62,9 @@ class Proxies:
         address = _address(peer)
         return address is not None and self._inside(address)
 
-    def client_of(self, headers: Mapping[str, str], peer: str) -> str:
+    def client_of(self, headers: MultiMapping[str], peer: str) -> str:
         """The right-most address that is not ours; the peer itself when the header says nothing usable."""
-        forwarded = headers.get("X-Forwarded-For")
+        forwarded = _said(headers, "X-Forwarded-For")
         return self._client_of(forwarded, peer) if forwarded else peer
 
     def _walk(self, forwarded: str, peer: str) -> str:
@@ -76,9 +82,14 @@ class Proxies:
         return any(address in network for network in self._networks)
 
 
-def came_by_https(headers: Mapping[str, str]) -> bool:
+def came_by_https(headers: MultiMapping[str]) -> bool:
     """Whether the proxy says that it was spoken to by https; of several words the nearest proxy's counts."""
-    return headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"
+    return _said(headers, "X-Forwarded-Proto").rpartition(",")[2].strip().lower() == "https"
+
+
+def _said(headers: MultiMapping[str], name: str) -> str:
+    """All lines of a header as one: a proxy that adds a line of its own leaves the client's forged one above it."""
+    return ",".join(headers.getall(name, ()))
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

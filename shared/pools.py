@@ -4,6 +4,7 @@ Owns the order: Postgres, Redis, the clock, what counts them; closed in reverse.
 """
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from typing import Self
 
 from shared.chores import Chores
@@ -37,23 +38,26 @@ class Pools:
         scripts: Iterable[Script],
         limits: Limits | None = None,
     ) -> Self:
-        """Connect, read the time, start counting. Errors: OperatorError in one line when a store cannot be used."""
-        postgres = await Postgres.open(
-            settings.postgres_dsn.reveal(),
-            max_size=settings.postgres_connections,
-            pooler=settings.postgres_pooler,
-            deadline_s=settings.postgres_deadline_s,
-            name=f"ringpost-{name}",
-        )
-        try:
+        """Connect, read the time, start counting.
+
+        Errors: OperatorError in one line when a store cannot be used, or Unavailable; nothing is left open then.
+        """
+        async with AsyncExitStack() as undo:
+            postgres = await Postgres.open(
+                settings.postgres_dsn.reveal(),
+                max_size=settings.postgres_connections,
+                pooler=settings.postgres_pooler,
+                deadline_s=settings.postgres_deadline_s,
+                name=f"ringpost-{name}",
+            )
+            undo.push_async_callback(postgres.close)
             redis = await Redis.open(
                 settings.redis_url.reveal(), scripts=scripts, limits=limits, checks=settings.redis_checks
             )
-        except BaseException:
-            await postgres.close()
-            raise
-        pools = cls(postgres, redis)
-        await pools.sampler.resync()
+            undo.push_async_callback(redis.close)
+            pools = cls(postgres, redis)
+            await pools.sampler.resync()
+            undo.pop_all()
         pools._chores.start("clock", pools.sampler.run)
         pools._chores.start("store counts", pools.counts.run)
         return pools

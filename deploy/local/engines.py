@@ -17,26 +17,37 @@ from deploy.local.ports import free_port
 from deploy.local.postgres_engine import PostgresEngine
 from deploy.local.redis_engine import RedisEngine
 
+_FIRST_PAUSE_S = 0.3
+_LONGEST_PAUSE_S = 10.0
 _POSTGRES_PORT = 15432
 _REDIS_PORT = 16379
 CHOICE = "RINGPOST_ENGINES"
 
 
 class Engines:
-    """Starts what is missing, in one folder. say: where progress is told."""
+    """Starts what is missing, in one folder. say: where progress is told; now_s: a steady clock."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str], *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        environ: Mapping[str, str],
+        *,
+        say: Callable[[str], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._home = home
         self._environ = environ
         self._say = say
+        self._now_s = now_s
         self._own: list[PostgresEngine | RedisEngine] = []
+        self._pauses: dict[str, tuple[float, float]] = {}  # by engine: until when, and how long it was
 
     def start(self, cluster: Cluster) -> Cluster:
         """Start what is not configured; the cluster with all ports and addresses is returned.
 
         Errors: OperatorError when an engine is neither configured nor to be had.
         """
-        started_s = time.monotonic()
+        started_s = self._now_s()
         if given := self._environ.get(POSTGRES_DSN):
             cluster = _with_address(cluster, POSTGRES_DSN, address=given)
         elif not self._environ.get(f"{POSTGRES_DSN}_FILE"):
@@ -46,7 +57,7 @@ class Engines:
         elif not self._environ.get(f"{REDIS_URL}_FILE"):
             cluster = self._start_redis(cluster)
         if self._own:
-            self._say(f"engines are ready after {time.monotonic() - started_s:.1f} s")
+            self._say(f"engines are ready after {self._now_s() - started_s:.1f} s")
         return cluster
 
     def stop(self) -> None:
@@ -55,11 +66,19 @@ class Engines:
             engine.stop()
 
     def revive(self) -> None:
-        """Start again what has died. Cost: one look at each process."""
+        """Start again what has died, later each time unless it had lived. Cost: one look at each process."""
+        now_s = self._now_s()
         for engine in self._own:
-            if not engine.process.is_running():
-                self._say(f"{engine.process.name} has died; starting it again")
-                engine.spawn()
+            name = engine.process.name
+            until_s, pause_s = self._pauses.get(name, (now_s, 0.0))
+            if engine.process.is_running() or now_s < until_s:
+                continue
+            if now_s - until_s > _LONGEST_PAUSE_S:
+                pause_s = 0.0
+            pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, pause_s * 2))
+            self._pauses[name] = now_s + pause_s, pause_s
+            self._say(f"{name} has died; starting it again")
+            engine.spawn()
 
     def _start_postgres(self, cluster: Cluster) -> Cluster:
         install = find_postgres(self._environ.get(CHOICE, ""))

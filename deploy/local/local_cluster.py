@@ -19,7 +19,7 @@ from deploy.local.paths import MIGRATIONS
 from deploy.local.readiness import Readiness
 from deploy.local.sockets import refuse_taken
 from deploy.local.supervisor import Supervisor
-from shared.stores.migrations import migrate
+from shared.stores.schema import prepare
 
 _FOR_PEOPLE = {"RINGPOST_LOG_FORMAT": "text"}
 
@@ -52,7 +52,7 @@ class LocalCluster:
         write_cluster(self._home, cluster)
         self.settings = with_settings(self._environ, {**_FOR_PEOPLE, **cluster.settings})
         asyncio.run(
-            migrate(
+            prepare(
                 self.settings[POSTGRES_DSN], MIGRATIONS, report=lambda file: self._say(f"migrating {file}")
             )
         )

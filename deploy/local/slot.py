@@ -59,9 +59,9 @@ class Slot:
         successor = await self._starter.start(self._sockets)
         try:
             if await successor.ready(_READY_WITHIN_S):
-                old, self._successor = self._worker, successor
-                if old is not None:
-                    await old.stop(STOP_WITHIN_S)
+                leaving = [worker for worker in (self._worker, self._successor) if worker is not None]
+                self._successor = successor
+                await asyncio.gather(*(worker.stop(STOP_WITHIN_S) for worker in leaving))
                 return True
         finally:
             if self._successor is not successor and self._worker is not successor:

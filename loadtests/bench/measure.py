@@ -50,7 +50,7 @@ async def closed_round(stage: Stage, case: Case, *, seconds: float) -> Round:
         spent, redis_spent = cpu_seconds(case.pid) - before, _redis_cpu(stage) - redis_before
     finally:
         load.close()
-    _forget_events(stage)
+    stage.forget_pings()
     return Round(
         rate=sample.requests / sample.seconds,
         cpu_us=spent / sample.requests * 1e6,
@@ -70,7 +70,7 @@ async def open_round(stage: Stage, case: Case, *, seconds: float, rate: float) -
         sample: Sample = await load.open(seconds, rate)
     finally:
         load.close()
-    _forget_events(stage)
+    stage.forget_pings()
     return OpenRound(
         rate=rate,
         p50_ms=sample.percentile(0.5),
@@ -101,9 +101,3 @@ def ratio_to_hello(hello: list[Round], other: list[Round]) -> float:
 def _redis_cpu(stage: Stage) -> float:
     info = stage.redis.info("cpu")
     return float(info["used_cpu_sys"]) + float(info["used_cpu_user"])
-
-
-def _forget_events(stage: Stage) -> None:
-    """No worker drains here: the streams are emptied between rounds instead."""
-    for shard in range(64):
-        stage.redis.xtrim(f"{{s{shard:02d}}}:events", maxlen=0)

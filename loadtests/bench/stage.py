@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import redis
@@ -32,19 +33,31 @@ SELECT company_id, 'b' || id, 9999999999, 1, 9999999999, 1, 9999999999, 1, 1, 1 
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """What is up. tokens: by the key's name."""
+    """What is up. tokens: by the key's name; hot: the heads and fills that the rebuild wrote."""
 
     rtb: ServiceProcess
     hello_port: int
     hello_pid: int
     redis: "redis.Redis"
     tokens: Mapping[str, str]
+    hot: Mapping[Any, Mapping[Any, Any]]
+
+    def forget_pings(self) -> None:
+        """Only what the rebuild wrote stays: no reservation, hold or event of an earlier stretch."""
+        with self.redis.pipeline(transaction=True) as commands:
+            commands.flushall()
+            for name, fields in self.hot.items():
+                commands.hset(name, mapping=dict(fields))
+            commands.execute()
 
 
 @contextmanager
 def set_up() -> Iterator[Stage]:
     """Stores, the account, a hello-world and one rtb worker, each on its core."""
     os.sched_setaffinity(0, {LOAD_CORE})  # inherited by all that is started here
+    os.environ["MALLOC_TRIM_THRESHOLD_"] = str(
+        1 << 34
+    )  # and this: freed memory is kept, as in a steady state
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())
         make_template(postgres.url)
@@ -62,7 +75,14 @@ def set_up() -> Iterator[Stage]:
         client = redis.Redis.from_url(stored.url)
         client.config_set("auto-aof-rewrite-percentage", 0)  # a rewrite forks, on the core of the load
         stack.callback(client.close)
-        yield Stage(rtb=rtb, hello_port=hello_port, hello_pid=hello.pid, redis=client, tokens=tokens)
+        yield Stage(
+            rtb=rtb,
+            hello_port=hello_port,
+            hello_pid=hello.pid,
+            redis=client,
+            tokens=tokens,
+            hot={name: client.hgetall(name) for name in client.scan_iter("*:[hf]*")},
+        )
 
 
 def _apply(environment: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from shared.service_run import Service
 from shared.stores import partitions
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
+from shared.stores.mirror import MIRROR
 from shared.stores.rebuild import Rebuild
 from shared.stores.rebuild_writes import SCRIPTS
 from shared.stores.redis_link import Limits
@@ -42,11 +43,15 @@ class WorkerApp:
     async def start(self) -> None:
         """Open the pools, start the jobs. Errors: OperatorError when a store cannot be used."""
         self._pools = await Pools.open(
-            self._settings, name="worker", scripts=(TRIM, SWEEP, *SCRIPTS), limits=_PATIENT
+            self._settings, name="worker", scripts=(TRIM, SWEEP, MIRROR, *SCRIPTS), limits=_PATIENT
         )
         clock = self._pools.clock
-        async with self._pools.postgres.transaction() as connection:
-            await partitions.ensure(connection, datetime.fromtimestamp(clock.now_ms() / 1000, UTC))
+        try:
+            async with self._pools.postgres.transaction() as connection:
+                await partitions.ensure(connection, datetime.fromtimestamp(clock.now_ms() / 1000, UTC))
+        except BaseException:
+            await self._pools.close()
+            raise
         self._holds = HoldsJob(self._pools.redis)
         self._crew = Crew(self._jobs(clock))
         self._crew.start()

@@ -71,8 +71,11 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     subjects: str
 
 
-class Winner(Struct, frozen=True, kw_only=True):
-    """The candidate that was reserved, as its publisher is told. Money is decimal text; "" = unknown."""
+class Winner(Struct, frozen=True, kw_only=True, array_like=True):
+    """The candidate that was reserved, as its publisher is told. Money is decimal text; "" = unknown.
+
+    Shape: an array on the wire, as each of a ping's candidates carries one; fields are only ever added at the end.
+    """
 
     buyer_id: int
     group_id: int = 0

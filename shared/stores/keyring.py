@@ -60,6 +60,11 @@ class Keyring(Generic[T]):
         """A key that is in memory, whatever it may do."""
         return self._keys.known(token)
 
+    def usable(self, token: str, kind: Kind) -> Key | None:
+        """A key that is in memory and may do this kind of thing; None says nothing: ask key()."""
+        key = self._keys.known(token)
+        return key if key is not None and authorize(key, kind) is None else None
+
     async def find(self, token: str, client: str) -> Again | Denied:
         """Bring a key into memory. Cost: at most one query."""
         if await self._keys.find(token, client) is not None:

@@ -14,7 +14,7 @@ import asyncpg
 from msgspec import Struct
 
 from shared.errors import OperatorError
-from shared.stores.postgres import told
+from shared.stores.postgres import CANNOT_CONNECT, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,7 +94,7 @@ async def _connected(dsn: str) -> "AsyncIterator[Connection]":
         connection = await asyncpg.connect(
             dsn, timeout=5, server_settings={"application_name": "ringpost-migrate"}
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except CANNOT_CONNECT as error:
         raise OperatorError(f"Postgres cannot be used: {told(error)}") from None
     try:
         yield connection

@@ -33,6 +33,17 @@ async def load_mirror(connection: Connection, company_id: int, *, subjects: Sequ
     return {row["subject"]: _text(row) for row in rows}
 
 
+LOAD_ALL = f"""
+SELECT company_id, {_FILL} FROM cap_fills WHERE company_id = ANY($1::bigint[])
+"""  # noqa: S608 - the columns above
+
+
+async def load_mirrors(connection: Connection, companies: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Every mirror text of these companies: company id, subject, text."""
+    rows = await connection.fetch(LOAD_ALL, companies)
+    return [(row["company_id"], row["subject"], _text(row)) for row in rows]
+
+
 LOAD_CHANGED = f"""
 SELECT shard, {_FILL} FROM cap_fills JOIN companies ON companies.id = company_id
 WHERE changed_at > now() - make_interval(secs => $1)

@@ -49,7 +49,7 @@ def partition_of(parent: str, moment: datetime) -> Partition:
 async def ensure(connection: Connection, now: datetime) -> int:
     """Make what the next days and months need, and yesterday and last month for late rows; how many were made.
 
-    Must run once after the first migration, before any insert; afterwards the worker repeats it.
+    Runs after the migrations (schema.py), before any insert; afterwards the worker repeats it.
     """
     days = [now + timedelta(days=ahead) for ahead in range(-1, DAYS_AHEAD + 1)]
     wanted = [partition_of(parent, day) for parent in BY_DAY for day in days]

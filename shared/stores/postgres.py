@@ -28,6 +28,12 @@ _SERVER_AWAY = (
     asyncpg.OperatorInterventionError,  # starting up, shutting down, query cancelled
     asyncpg.ReadOnlySQLTransactionError,  # a failover left us on a replica
 )
+CANNOT_CONNECT = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    *(ValueError, OverflowError, LookupError),  # a DSN that cannot be read
+)
 _LINE_BROKEN = (
     OSError,
     TimeoutError,
@@ -79,7 +85,7 @@ class Postgres:
                 reset=_keep_as_is,
                 server_settings={"application_name": name},
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except CANNOT_CONNECT as error:
             raise OperatorError(f"Postgres cannot be used: {told(error)}") from None
         return cls(pool, answers, deadline_s=deadline_s)
 
@@ -186,6 +192,8 @@ def told(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, OSError):
         return error.strerror or "the connection was refused"
+    if not isinstance(error, asyncpg.PostgresError):  # of the DSN: its text can hold a part of the password
+        return "the DSN cannot be read: postgresql://user:password@host:port/database is expected"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

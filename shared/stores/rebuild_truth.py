@@ -6,11 +6,10 @@ whoever applies a change of the same company does so after the rebuild.
 
 from collections.abc import Sequence
 
-from asyncpg import Record
 from msgspec import Struct
 
-from shared.domain.caps import Fill, mirror_text
 from shared.domain.ping_log import PingRow
+from shared.stores.mirror import load_mirrors
 from shared.stores.ping_rows import moment
 from shared.stores.pings import load_leases, load_live
 from shared.stores.postgres import Connection
@@ -59,7 +58,7 @@ async def load_truth(connection: Connection, shards: Sequence[int], *, now_ms: i
     companies = list(shard_of)
     if not companies:
         return truth
-    for company_id, subject, text in await _load_mirror(connection, companies):
+    for company_id, subject, text in await load_mirrors(connection, companies):
         truth[shard_of[company_id]].mirror[subject] = text
     for stored in await _load_stored_tags(connection, companies, now_ms=now_ms):
         truth[shard_of[stored.company_id]].stored_tags.append(stored)
@@ -68,33 +67,6 @@ async def load_truth(connection: Connection, shards: Sequence[int], *, now_ms: i
     for ping in await load_leases(connection, companies, since_ms=now_ms - LEASE_AFTER_MS):
         truth[shard_of[ping.company_id]].leases.append(ping)
     return truth
-
-
-LOAD_MIRROR = """
-SELECT company_id, subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n, rev
-FROM cap_fills WHERE company_id = ANY($1::bigint[])
-"""
-
-
-async def _load_mirror(connection: Connection, companies: Sequence[int]) -> list[tuple[int, str, str]]:
-    return [
-        (row["company_id"], row["subject"], mirror_text(_fill(row)))
-        for row in await connection.fetch(LOAD_MIRROR, companies)
-    ]
-
-
-def _fill(row: Record) -> Fill:
-    return Fill(
-        hour_at=row["hour_at"],
-        hour_n=row["hour_n"],
-        day_at=row["day_at"],
-        day_n=row["day_n"],
-        month_at=row["month_at"],
-        month_n=row["month_n"],
-        hard_n=row["hard_n"],
-        live_n=row["live_n"],
-        rev=row["rev"],
-    )
 
 
 LOAD_STORED_TAGS = """

@@ -131,6 +131,7 @@ def _caller_fields(pings: Sequence[PingRow]) -> dict[str, str]:
     """One caller's hash, as callers.lua's `remember` would have left it after these reservations in turn."""
     fields: dict[str, str] = {}
     newest: dict[int, PingRow] = {}
+    shields: dict[int, PingRow] = {}
     for ping in pings:
         key, campaign = f"k{ping.key_id}", f"m{ping.campaign_id}"
         before = newest.get(ping.key_id)
@@ -139,7 +140,9 @@ def _caller_fields(pings: Sequence[PingRow]) -> dict[str, str]:
             fields[moved] = fields[key]
         newest[ping.key_id] = ping
         fields[key] = _text(ping)
-        fields[campaign] = str(ping.key_id)
+        if ping.expires_ms >= shields.setdefault(ping.campaign_id, ping).expires_ms:
+            shields[ping.campaign_id] = ping
+            fields[campaign] = str(ping.key_id)
         if ping.number:
             fields[f"n{ping.number}"] = f"{ping.uuid}|{ping.expires_ms}"
     return fields

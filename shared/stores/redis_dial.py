@@ -20,6 +20,7 @@ from shared.stores.scripts import Script
 
 _PATIENCE_S = 1.0
 _OLDEST = (7, 0)
+_NONSENSE = (AttributeError, LookupError, TypeError, ValueError)  # well-formed replies that no Redis gives
 
 
 class Greeting(Struct, frozen=True, kw_only=True):
@@ -84,6 +85,9 @@ async def dial(
     except (RedisError, OSError, TimeoutError) as error:
         await hang_up(connection)
         raise DialError(address.clean(error)) from None
+    except _NONSENSE:
+        await hang_up(connection)
+        raise DialError("what answers there is no Redis") from None
     except BaseException:  # cancelled: leave nothing open
         await hang_up(connection)
         raise

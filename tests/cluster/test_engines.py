@@ -156,3 +156,32 @@ def test_own_engines_come_back_with_their_ports_and_after_a_death(home: Path) ->
     assert again.start(cluster).settings[REDIS_URL] == url
     assert b"$1\r\n1" in _redis(url, "GET a")
     again.stop()
+
+
+def test_an_engine_that_cannot_start_any_more_is_tried_ever_more_slowly(home: Path) -> None:
+    said: list[str] = []
+    passed_s = [0.0]
+    engines = Engines(
+        home, {POSTGRES_DSN: "postgresql://elsewhere/x"}, say=said.append, now_s=lambda: passed_s[0]
+    )
+    url = engines.start(new_cluster()).settings[REDIS_URL]
+    engines.stop()
+    (conf,) = home.glob("**/redis.conf")
+    conf.write_text("this is no setting\n")
+    said.clear()
+    tries = []
+    for _ in range(100):
+        engines.revive()
+        tries.append(len(said))
+        engines.stop()
+        passed_s[0] += 0.3
+    assert tries[:4] == [1, 2, 2, 3]
+    assert 6 <= tries[-1] <= 9, "in half a minute"
+    conf.write_text(f"port {urlsplit(url).port}\ndir {conf.parent}\n")
+    passed_s[0] += 60
+    engines.revive()
+    engines.stop()
+    passed_s[0] += 0.3
+    engines.revive()
+    assert len(said) == tries[-1] + 2, "one that had lived comes back at once"
+    engines.stop()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -63,6 +64,21 @@ def test_keys_are_listed_without_their_tokens(environment: Environment) -> None:
     assert "pbk_" not in result.output
     assert "pbk_" not in run(environment, "list", "--json").output
     assert run(environment, "list", "--company", "Nobody").output == ""
+
+
+def test_the_list_says_when_a_key_was_last_used_and_how_often(environment: Environment) -> None:
+    assert (listed(environment)["ping"]["last_used_at"], listed(environment)["ping"]["uses"]) == (None, 0)
+    assert "never used" in run(environment, "list").output
+
+    async def use() -> None:
+        connection = await asyncpg.connect(environment[POSTGRES_DSN])
+        await connection.execute("INSERT INTO key_uses VALUES (1, '2026-01-02 03:04+00', 1234)")
+        await connection.close()
+
+    run_apart(use())
+    ping = listed(environment)["ping"]
+    assert (ping["last_used_at"], ping["uses"]) == ("2026-01-02T03:04:00Z", 1234)
+    assert "2026-01-02 03:04Z       1234" in run(environment, "list").output
 
 
 @pytest.mark.parametrize("words", [("pause", "ping"), ("pause", "1"), ("pause", "ping", "--company", "Acme")])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.catalogue import Service
@@ -150,6 +151,20 @@ async def test_a_worker_that_never_starts_is_tried_again_ever_more_slowly(
     await slot.stop()
     await running
     assert set(said) == {"x ended with exit code 7; starting it again"}
+
+
+async def test_a_roll_relieves_whoever_is_in_the_slot(readiness: Readiness, tmp_path: Path) -> None:
+    """Even a successor of an earlier roll that came while the slot itself was starting a worker anew."""
+    program = "import signal; from shared.notify import tell_ready; tell_ready(); signal.pause()"
+    sockets = open_slots("x", _HERE, port=0, ops_port=free_port(), workers=1)[0]
+    slot = Slot("x", sockets, starter=_starter(readiness, tmp_path, program), say=print)
+    before = set(psutil.Process().children())
+    assert await slot.roll()
+    (first,) = set(psutil.Process().children()) - before
+    assert await slot.roll()
+    assert not first.is_running()
+    await slot.stop()
+    assert set(psutil.Process().children()) <= before
 
 
 def _starter(readiness: Readiness, metrics: Path, program: str) -> WorkerStarter:

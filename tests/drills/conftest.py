@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.paths import MIGRATIONS
-from shared.stores.migrations import migrate
+from shared.stores.schema import prepare
 from tests.support.account_stage import Stage
 from tests.support.engines import Engine, run_apart
 
@@ -29,7 +29,7 @@ def redis_stage(fresh_database: str, own_redis: Engine, tmp_path: Path) -> Itera
 @pytest.fixture
 def postgres_stage(own_postgres: Engine, fresh_redis: str, tmp_path: Path) -> Iterator[Stage]:
     """On a Postgres that may be hurt: own_postgres."""
-    run_apart(migrate(own_postgres.url, MIGRATIONS))
+    run_apart(prepare(own_postgres.url, MIGRATIONS))
     with Stage(own_postgres.url, fresh_redis, tmp_path) as stage:
         yield stage
         own_postgres.resume()

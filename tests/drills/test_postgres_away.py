@@ -12,8 +12,7 @@ from tests.support.engines import Engine
 from tests.support.partners import Load, ask
 from tests.support.waiting import eventually
 
-FOUND_OUT_WITHIN_S = 2.0  # Postgres is given 0.8 s to answer
-SOON_S = 0.5  # generous: what is promised from then on is 100 ms
+SOON_S = 0.5  # generous: what is promised is 100 ms
 
 
 @pytest.mark.parametrize("how", ["killed", "hung"])
@@ -28,10 +27,10 @@ async def test_postgres_is_away_for_a_while(postgres_stage: Stage, own_postgres:
         await asyncio.to_thread(own_postgres.kill9 if how == "killed" else own_postgres.pause)
         while_away = await load.goes_on()
         assert {said.status for said in while_away} == {200}
-        for name, soon_s in (("Nobody's", FOUND_OUT_WITHIN_S), ("Cold key", SOON_S), ("Elsewhere", SOON_S)):
+        for name in ("Nobody's", "Cold key", "Elsewhere"):
             said = await ask(rtb, stage.ping(next(everyone), name))
             assert said.is_away, (name, said)
-            assert said.ended_s - said.began_s < soon_s
+            assert said.ended_s - said.began_s < SOON_S
         await load.goes_on()
         waiting = await stage.waiting_events()
         assert waiting >= len(while_away)

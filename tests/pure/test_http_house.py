@@ -117,8 +117,8 @@ def test_many_different_heads_do_not_pile_up() -> None:
 def test_counts_reach_the_page_and_unknown_labels_are_closed() -> None:
     metrics.PINGS.add("reserved", "")
     metrics.PINGS.add("pbk_r_secret", "no_buyers", n=2)
-    metrics.REDIS_SECONDS.observe(0.003)
-    metrics.REDIS_SECONDS.observe(99.0)
+    metrics.REQUEST_SECONDS.observe(0.003, "/counted", "GET")
+    metrics.REQUEST_SECONDS.observe(99.0, "/counted", "GET")
     metrics.POSTGRES_POOL.set(3, "idle")
     tallies.fold_all()
     tallies.fold_all()
@@ -126,9 +126,10 @@ def test_counts_reach_the_page_and_unknown_labels_are_closed() -> None:
     assert 'ringpost_pings_total{outcome="reserved",reason=""} 1.0' in page
     assert 'ringpost_pings_total{outcome="other",reason="no_buyers"} 2.0' in page
     assert "secret" not in page
-    assert 'ringpost_redis_seconds_bucket{le="0.0025"} 0.0' in page
-    assert 'ringpost_redis_seconds_bucket{le="0.005"} 1.0' in page
-    assert 'ringpost_redis_seconds_bucket{le="+Inf"} 2.0' in page
-    assert "ringpost_redis_seconds_sum 99.003" in page
+    series = 'method="GET",route="/counted"'
+    assert f'ringpost_request_seconds_bucket{{le="0.0025",{series}}} 0.0' in page
+    assert f'ringpost_request_seconds_bucket{{le="0.005",{series}}} 1.0' in page
+    assert f'ringpost_request_seconds_bucket{{le="+Inf",{series}}} 2.0' in page
+    assert f"ringpost_request_seconds_sum{{{series}}} 99.003" in page
     assert 'ringpost_postgres_pool_connections{state="idle"} 3.0' in page
     assert 'ringpost_cache_lookups_total{cache="key",result="hit"} 0.0' in page

@@ -3,6 +3,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from shared.http_origin import Proxies, RequestIds, came_by_https, trace_id_of
 
@@ -28,22 +29,28 @@ def test_an_address_in_ipv6_clothes_is_the_same_address() -> None:
     assert not OURS.trusts("::ffff:11.1.2.3")
 
 
+def lines(name: str, *values: str) -> CIMultiDict[str]:
+    return CIMultiDict((name, value) for value in values)
+
+
 @given(st.lists(addresses, max_size=4), outside, st.lists(inside, max_size=4), inside)
 def test_what_stands_left_of_the_client_is_never_believed(
     forged: list[str], client: str, hops: list[str], peer: str
 ) -> None:
-    forwarded = ", ".join([*forged, client, *hops])
-    assert OURS.client_of({"X-Forwarded-For": forwarded}, peer) == str(ip_address(client))
+    """Proxies add themselves to the line, or add a line."""
+    said = [*forged, client, *hops]
+    for values in ([", ".join(said)], said):
+        assert OURS.client_of(lines("X-Forwarded-For", *values), peer) == str(ip_address(client))
 
 
 @given(st.text(), inside)
 def test_any_header_gives_an_address(forwarded: str, peer: str) -> None:
-    client = OURS.client_of({"X-Forwarded-For": forwarded}, peer)
+    client = OURS.client_of(lines("X-Forwarded-For", forwarded), peer)
     assert str(ip_address(client)) == client
 
 
 def test_without_the_header_it_is_the_peer() -> None:
-    assert OURS.client_of({}, "10.0.0.7") == "10.0.0.7"
+    assert OURS.client_of(lines("X-Forwarded-For"), "10.0.0.7") == "10.0.0.7"
 
 
 @pytest.mark.parametrize(
@@ -58,8 +65,9 @@ def test_without_the_header_it_is_the_peer() -> None:
     ],
 )
 def test_the_nearest_proxy_s_word_counts(said: str, https: bool) -> None:
-    assert came_by_https({"X-Forwarded-Proto": said}) is https
-    assert came_by_https({}) is False
+    assert came_by_https(lines("X-Forwarded-Proto", said)) is https
+    assert came_by_https(lines("X-Forwarded-Proto", *said.split(","))) is https
+    assert came_by_https(lines("X-Forwarded-Proto")) is False
 
 
 @given(st.text(max_size=80))
@@ -85,7 +93,15 @@ def test_ids_with_a_time_in_them_are_taken(unix_ms: int) -> None:
 
 @given(st.integers(min_value=2 * 10**9, max_value=10**10 - 1), st.sampled_from(["", "1"]))
 def test_ids_with_a_number_in_them_are_not(digits: int, country: str) -> None:
-    for text in (f"{country}{digits}", f"call-{country}{digits}", f"x.{country}{digits}.y"):
+    number = f"{country}{digits}"
+    for text in (
+        number,
+        f"call-{number}",
+        f"x.{number}.y",
+        f"lead{number}",
+        f"{number}call",
+        f"beef{number}",
+    ):
         assert RequestIds().take(text) != text
 
 

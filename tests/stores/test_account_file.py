@@ -104,6 +104,25 @@ def test_what_is_no_json_is_refused_in_a_sentence(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"company": {"name": "\\ud800"}}',
+        '{"company": {"\\udfff": "A"}}',
+        '{"company": {"name": ["\\ud83d x"]}}',
+        '{"a\\u0000b": 1}',
+        '{"a": 1e999999999999999999999}',
+        '{"a": -1.5e-999999999999999999999}',
+    ],
+)
+def test_what_no_store_could_hold_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^holds"):
+        read_text(text, as_json=True)
+    if "\\u" in text:
+        with pytest.raises(ValueError, match=r"^holds"):
+            read_text(text.replace("\\u0000", "\\0"))
+
+
+@pytest.mark.parametrize(
     ("text", "as_json"), [("a: 1\nb: 2\na: 3", False), ('{"a": 1, "b": 2, "a": 3}', True)]
 )
 def test_a_name_given_twice_is_told(text: str, as_json: bool) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.local.paths import MIGRATIONS
+from shared.stores.migrations import migrate
 from shared.stores.partitions import BY_DAY, BY_MONTH, drop_before, ensure, load_partitions, partition_of
 from shared.stores.postgres import Postgres
 
@@ -17,8 +19,9 @@ VALUES (1, $1, gen_random_uuid(), 1, 1, 'no-target')
 
 
 @pytest.fixture
-async def postgres(fresh_database: str) -> AsyncIterator[Postgres]:
-    pool = await Postgres.open(fresh_database, max_size=4, deadline_s=15)
+async def postgres(empty_database: str) -> AsyncIterator[Postgres]:
+    await migrate(empty_database, MIGRATIONS)
+    pool = await Postgres.open(empty_database, max_size=4, deadline_s=15)
     yield pool
     await pool.close()
 

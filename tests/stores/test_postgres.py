@@ -40,6 +40,27 @@ async def test_each_use_is_counted(postgres: Postgres) -> None:
     assert (postgres.size, postgres.idle) == (1, 1)
 
 
+async def test_each_use_that_was_not_answered_is_counted(own_postgres: Engine) -> None:
+    postgres = await Postgres.open(own_postgres.url, max_size=1, deadline_s=0.3)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await postgres.fetch("SELECT FROM nothing")
+    assert postgres.failures == 0, "a refusal is an answer"
+    with pytest.raises(Unavailable):
+        await postgres.execute("SELECT pg_sleep(5)")
+    async with postgres.transaction():
+        with pytest.raises(Unavailable):
+            await postgres.fetch("SELECT 1")
+    own_postgres.kill9()
+    for _attempt in range(2):
+        with pytest.raises(Unavailable):
+            await postgres.fetchval("SELECT 1")
+    with pytest.raises(Unavailable):
+        async with postgres.transaction():
+            pytest.fail("there is no server")
+    assert postgres.failures == 5
+    await postgres.close()
+
+
 async def test_a_transaction_is_kept_whole_or_not_at_all(postgres: Postgres) -> None:
     async with postgres.transaction() as connection:
         await connection.execute(_INSERT, 1, 1)
@@ -124,6 +145,25 @@ async def test_open_says_what_is_wrong_without_credentials(own_postgres: Engine,
     assert "Postgres cannot be used" in caught.value.text
     assert "wrong" not in caught.value.text
     assert "\n" not in caught.value.text
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:hunter2/x@127.0.0.1:5432/db",
+        "postgresql://me:hunter2#x@127.0.0.1/db",
+        "postgresql://me:x?hunter2@127.0.0.1/db",
+        "postgresql://me:hunter2[x@127.0.0.1/db",
+        "postgresql://me:hunter2@127.0.0.1:654321/db",
+        "postgresql://me:hunter2@127.0.0.1:5432,/db",
+        "hunter2",
+    ],
+)
+async def test_a_dsn_that_cannot_be_read_is_not_repeated(dsn: str) -> None:
+    """A password with a sign of its own meaning in URLs ends up in the library's words for a port or a field."""
+    with pytest.raises(OperatorError, match="DSN cannot be read") as caught:
+        await Postgres.open(dsn)
+    assert "hunter2" not in caught.value.text
 
 
 async def test_open_without_a_server_is_one_line() -> None:

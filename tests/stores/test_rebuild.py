@@ -262,6 +262,16 @@ async def test_one_key_in_two_campaigns_and_a_test_key(
     )
 
 
+async def test_the_reservation_that_lives_longest_shields_its_campaign(
+    postgres: Postgres, redis: Redis, rebuild: Rebuild
+) -> None:
+    company = await _company(postgres)
+    await _ping(redis, company, left_ms=60_000)
+    await _ping(redis, company, key_id=8, number="+18005550101")
+    await rebuild.rebuild([SHARD])
+    assert (await _hash(redis, redis_keys.caller(SHARD, company, e164=CALLER)))["m4"] == "7"
+
+
 async def test_two_at_once_rebuild_each_shard_once(postgres: Postgres, redis: Redis) -> None:
     for shard in range(0, 64, 4):
         await _company(postgres, shard)

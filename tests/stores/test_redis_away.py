@@ -193,6 +193,21 @@ async def test_a_loading_server_is_waited_for(fake: FakeRedis) -> None:
     await redis.close()
 
 
+@pytest.mark.parametrize(
+    "words", [b"+OK\r\n", b"$-1\r\n", b":1\r\n", b"*0\r\n", b"$5\r\nhello\r\n", b"-MOVED 1 h\r\n"]
+)
+async def test_what_is_no_redis_is_dialled_again(fake: FakeRedis, words: bytes) -> None:
+    """A proxy without its server, or a stranger on the port: one day Redis is back."""
+    redis = await Redis.open(fake.url)
+    fake.words = words
+    fake.cut()
+    await fake.until_dialled(3)
+    assert not redis.connected
+    fake.words = None
+    await _until_back(redis)
+    await redis.close()
+
+
 async def test_a_link_that_dies_young_is_not_dialled_in_a_rush(fake: FakeRedis) -> None:
     fake.answer = lambda _: b"?"
     redis = await Redis.open(fake.url)

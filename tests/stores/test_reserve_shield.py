@@ -30,6 +30,8 @@ from tests.support.ping_bench import (
 )
 from tests.support.shards import COMPANY, now_ms, put
 
+LONG_CAMPAIGN_WIDE = RtbSettings(ping_shield_scope="campaign", ttl_seconds=60)
+
 
 @pytest.fixture
 async def bench(fresh_redis: str) -> AsyncIterator[Bench]:
@@ -75,6 +77,24 @@ async def test_a_campaigns_shield_outlives_its_keys_next_reservation_elsewhere(b
         again = await bench.ping(**said, campaign_id=campaign_id, key=a_key(key_id))
         assert isinstance(again, Reservation)
         assert again.campaign_id == campaign_id
+
+
+async def test_a_shorter_reservation_of_a_key_that_shields_itself_ends_no_campaigns_shield(
+    bench: Bench,
+) -> None:
+    """Else a second key would hold the caller too, where the first one's reservation still lives."""
+    said: dict[str, Any] = {"numbers": "+1,+2,+3"}
+    first = await bench.reserved(**said, settings=LONG_CAMPAIGN_WIDE)
+    await bench.taken(**said, key=a_key(11), settings=RtbSettings(ttl_seconds=10))
+    await bench.later(11_000)
+    again = await bench.ping(**said, key=a_key(12), settings=CAMPAIGN_WIDE)
+    assert isinstance(again, Reservation)
+    assert again.uuid == first.uuid
+    await bench.taken(**said, key=a_key(13), settings=RtbSettings(ttl_seconds=90))
+    await bench.later(55_000)
+    after = await bench.ping(**said, key=a_key(12), settings=CAMPAIGN_WIDE)
+    assert isinstance(after, Reservation)
+    assert after.key_id == 13, "the one that lives longest"
 
 
 async def test_an_expired_reservation_shields_nothing(bench: Bench) -> None:

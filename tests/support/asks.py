@@ -20,7 +20,7 @@ from tests.support.plans import PUBLISHER, a_company, a_plan
 CALLER = "+13105551212"
 VERSION = 5
 COMPANY = a_company(version=VERSION, list_buckets=1)
-PRICED = Evaluation(a_plan()).candidates({}, "any", now_ms=0, publisher=PUBLISHER).priced
+PRICED = Evaluation(a_plan()).candidates({}, "0" * 36, now_ms=0, publisher=PUBLISHER).priced
 _drawn = count(1)
 
 

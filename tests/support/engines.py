@@ -29,7 +29,7 @@ from deploy.local.place import place_engine
 from deploy.local.ports import free_port
 from deploy.local.postgres_engine import PostgresEngine
 from deploy.local.redis_engine import RedisEngine
-from shared.stores.migrations import migrate
+from shared.stores.schema import prepare
 
 _CHOICE = os.environ.get("RINGPOST_ENGINES", "")
 _PREFIX = "ringpost-test-"
@@ -166,9 +166,9 @@ def empty_redis(url: str) -> None:
 
 
 def make_template(dsn: str) -> None:
-    """Make the migrated database that fresh ones are cloned from."""
+    """Make the migrated database that fresh ones are cloned from, with the partitions of these days."""
     run_apart(_execute(dsn, f"CREATE DATABASE {_TEMPLATE}"))
-    run_apart(migrate(with_database(dsn, _TEMPLATE), MIGRATIONS))
+    run_apart(prepare(with_database(dsn, _TEMPLATE), MIGRATIONS))
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class FakeRedis:
     """One fake server.
 
     Shape: `answer` maps each command after the handshake to raw bytes, or None for silence; `seen` holds
-    those commands in order; `info` is what the next INFO says; a deaf server answers no handshake.
+    those commands in order; `info` is what the next INFO says; a deaf server answers no handshake, and one
+    with `words` answers each of its commands with them.
     """
 
     def __init__(self, answer: Handler = echo) -> None:
@@ -38,6 +39,7 @@ class FakeRedis:
         self.seen: list[Command] = []
         self.info = {"run_id": "a" * 40, "role": "master", "loading": "0"}
         self.deaf = False
+        self.words: bytes | None = None
         self.dialled = 0
         self._changed = asyncio.Condition()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -114,8 +116,8 @@ class FakeRedis:
                 self._changed.notify_all()
 
     def _handshake(self, command: Command) -> bytes | None:
-        if self.deaf:
-            return b""
+        if self.deaf or self.words is not None:
+            return self.words or b""
         match command[0].upper(), command[1:2]:
             case ((b"CLIENT" | b"SCRIPT" | b"AUTH" | b"SELECT"), _):
                 return b"+OK\r\n"

@@ -119,9 +119,13 @@ class _Reserve:
         if ask.settings.ping_shield_scope == "key":
             return own
         campaign = str(ask.plan.campaign_id)
+        return own if own and own.split("|")[5] == campaign else self._shield(campaign)
+
+    def _shield(self, campaign: str) -> str:
+        """The campaign's live reservation, whichever key made it."""
         pointed = self.seen.get(f"m{campaign}", "")
-        other = self._live(pointed if "|" in pointed else self.seen.get(f"k{pointed}"))
-        return next((text for text in (own, other) if text and text.split("|")[5] == campaign), "")
+        text = self._live(pointed if "|" in pointed else self.seen.get(f"k{pointed}"))
+        return text if text and text.split("|")[5] == campaign else ""
 
     def _again(self, earlier: str) -> Judged:
         held = read_reservation(earlier.encode())
@@ -175,7 +179,10 @@ class _Reserve:
             place = f"m{old.split('|')[5]}" if old else ""
             if old and fields.get(place) == self.key:
                 fields[place] = old
-            fields |= {f"k{self.key}": text, f"m{held.campaign_id}": self.key}
+            fields[f"k{self.key}"] = text
+            shield = self._shield(str(held.campaign_id))
+            if not shield or int(shield.split("|")[1]) <= held.expires_ms:
+                fields[f"m{held.campaign_id}"] = self.key
         if held.number and held.caller:
             fields[f"n{held.number}"] = f"{held.uuid}|{held.expires_ms}"
         elif held.number:

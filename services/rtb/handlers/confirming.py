@@ -61,6 +61,8 @@ class Confirming:
         settings, version = key.settings, self._keyring.config.version(key.company_id)
         assert isinstance(settings, RtbSettings)
         held = await self._held(asked, key)
+        if held is None and not await self._keyring.is_current(key, version):
+            return AGAIN
         if held is None:
             return NoTarget(uuid=asked.uuid) if await self._logged(asked, key) else _NOT_FOUND
         campaign = await self._keyring.config.plan(key.company_id, held.campaign_id)

@@ -44,7 +44,7 @@ class Desk:
 
     async def admit(self, ping: Ping, client: str) -> Scene | Refused | Again:
         """The scene of a ping, or why there is none. Cost: nothing when hot; a version read before a refusal."""
-        key = await self.key(ping.token, client)
+        key = self._keyring.usable(ping.token, Kind.RTB) or await self.key(ping.token, client)
         if not isinstance(key, Key):
             return key
         version = self._config.version(key.company_id)
@@ -85,7 +85,9 @@ class Desk:
         return publisher if isinstance(publisher, Refused) else campaign_of(ping, settings, company=company)
 
     async def _load(self, key: Key, campaign_id: int) -> Refused | Again:
-        """Bring a company, or one of its plans, into memory. Cost: one snapshot."""
-        config, company_id = self._config, key.company_id
+        """Bring a company, or one of its plans, into memory. Cost: one snapshot; a version read before a refusal."""
+        config, company_id, version = self._config, key.company_id, self._config.version(key.company_id)
         found = await (config.plan(company_id, campaign_id) if campaign_id else config.company(company_id))
-        return AGAIN if found is not None else Refused(reason=Reason.CAMPAIGN_UNKNOWN, key_id=key.id)
+        if found is not None or not await self._keyring.is_current(key, version):
+            return AGAIN
+        return Refused(reason=Reason.CAMPAIGN_UNKNOWN, key_id=key.id)

@@ -7,7 +7,7 @@ but plain values.
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,7 +40,12 @@ def read_file(path: Path) -> object:
 
 def read_text(text: str, *, as_json: bool = False) -> object:
     """The tree of a text. Errors: ValueError, a sentence that repeats nothing of the text."""
-    return _read_json(text) if as_json else _read_yaml(text)
+    tree = _read_json(text) if as_json else _read_yaml(text)
+    try:
+        json.dumps(tree, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:  # an escape spelt half a pair
+        raise ValueError("holds a lone surrogate, which is no character") from None
+    return tree
 
 
 def _read_json(text: str) -> object:
@@ -53,7 +58,10 @@ def _read_json(text: str) -> object:
 
 
 def _decimal(text: str) -> Decimal:
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("holds a number with an exponent beyond all bounds") from None
 
 
 def _no_number(text: str) -> object:
@@ -64,6 +72,8 @@ def _mapping(pairs: list[tuple[Any, Any]]) -> Doubled:
     whole = Doubled()
     twice = []
     for name, value in pairs:
+        if "\0" in name:
+            raise ValueError("holds a NUL in the name of a field")
         if name in whole:
             twice.append(str(name))
         whole[name] = value

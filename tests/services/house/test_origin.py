@@ -35,6 +35,7 @@ async def test_a_plain_request_id_is_echoed_and_logged(given: str) -> None:
         "15551234567",
         "call-5551234567",
         "447911123456",
+        "lead2125551212",
     ],
 )
 async def test_any_other_request_id_is_replaced(given: str) -> None:
@@ -87,6 +88,17 @@ async def test_the_trace_id_of_a_valid_traceparent_is_logged(traceparent: str, l
 async def test_the_client_is_the_right_most_address_that_is_not_ours(forwarded: str, client: str) -> None:
     async with serving(get("/mirror", mirror), rules=TRUSTING) as running, wired(running.port) as wire:
         assert (await wire.ask(f"{GET}\r\nX-Forwarded-For: {forwarded}")).json["client"] == client
+
+
+async def test_the_last_line_is_the_nearest_proxys() -> None:
+    """Some proxies add a line of their own below the one that a client has sent."""
+    async with serving(get("/mirror", mirror), rules=TRUSTING) as running, wired(running.port) as wire:
+        forged = f"{GET}\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 203.0.113.9"
+        assert (await wire.ask(forged)).json["client"] == "203.0.113.9"
+    insisting = Rules(trusted_proxies=TRUSTING.trusted_proxies, require_https=True)
+    async with serving(get("/mirror", mirror), rules=insisting) as running, wired(running.port) as wire:
+        forged = f"{GET}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Proto: http"
+        assert (await wire.ask(forged)).status == 403
 
 
 async def test_nobody_else_is_believed() -> None:

@@ -7,9 +7,13 @@ import pytest
 
 from services.worker.drain import DrainJob
 from services.worker.hot_sync import HotSyncJob
+from services.worker.list_expiry import ListExpiryJob
+from services.worker.mirror import MirrorJob
 from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.skew import SkewJob
 from shared.clock import Clock
+from shared.domain.caps import Fill, mirror_text
+from shared.domain.lists import bucket_of
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.drain import Drain
@@ -84,6 +88,70 @@ async def test_a_company_on_a_cold_shard_holds_up_no_other(postgres: Postgres, r
     await warm(redis, 10)
     assert await job.step() is False
     assert await postgres.fetchval("SELECT count(*) FROM hot_sync") == 0
+
+
+LISTED = """
+WITH one AS (INSERT INTO companies (name, shard) VALUES ($1, $2) RETURNING id, list_buckets),
+     two AS (INSERT INTO caller_lists (company_id, level, entity_id, name) SELECT id, 'company', id, 'dnc' FROM one
+         RETURNING id, company_id),
+     three AS (INSERT INTO caller_list_generations (company_id, list_id) SELECT company_id, id FROM two
+         RETURNING id, company_id),
+     four AS (INSERT INTO caller_list_numbers (company_id, generation_id, number, expires_at)
+         SELECT company_id, id, $3, now() + make_interval(secs => $4) FROM three)
+SELECT one.id AS company_id, three.id AS generation_id, list_buckets FROM one, three
+"""
+CALLER = "+12125551212"
+
+
+async def _listed(
+    postgres: Postgres, redis: Redis, *, name: str, shard: int, left_s: float
+) -> tuple[str, str]:
+    """A company with one listed caller, in Postgres and in Redis; where Redis has it."""
+    row = await postgres.fetchrow(LISTED, name, shard, CALLER, left_s)
+    assert row is not None
+    bucket, field = bucket_of(CALLER, row["list_buckets"])
+    key = redis_keys.bucket(shard, row["company_id"], buckets=row["list_buckets"], number=bucket)
+    await redis.command(shard, "HSET", key, field, row["generation_id"])
+    return key, field
+
+
+async def test_entries_that_run_out_are_taken_off_and_no_others(postgres: Postgres, redis: Redis) -> None:
+    await warm(redis, SHARD)
+    over = await _listed(postgres, redis, name="over", shard=SHARD, left_s=-1)
+    live = await _listed(postgres, redis, name="live", shard=SHARD, left_s=60)
+    job = ListExpiryJob(postgres, redis)
+    assert await job.step() is True
+    assert [await redis.command(SHARD, "HEXISTS", *where) for where in (over, live)] == [0, 1]
+    assert await postgres.fetchval("SELECT count(*) FROM hot_sync") == 0
+    assert await job.step() is False
+
+
+async def test_what_runs_out_on_a_cold_shard_holds_up_no_other_and_stays_owed(
+    postgres: Postgres, redis: Redis
+) -> None:
+    await _listed(postgres, redis, name="cold", shard=10, left_s=-1)
+    over = await _listed(postgres, redis, name="warm", shard=SHARD, left_s=-1)
+    await warm(redis, SHARD)
+    with pytest.raises(Unavailable):
+        await ListExpiryJob(postgres, redis).step()
+    assert await redis.command(SHARD, "HEXISTS", *over) == 0
+    assert await postgres.fetchval("SELECT array_agg(subject) FROM hot_sync") == [CALLER]
+
+
+async def test_a_mirror_that_was_left_behind_is_mended(postgres: Postgres, redis: Redis) -> None:
+    await warm(redis, SHARD)
+    company = await postgres.fetchval(
+        "INSERT INTO companies (name, shard) VALUES ('one', $1) RETURNING id", SHARD
+    )
+    await postgres.execute(
+        "INSERT INTO cap_fills (company_id, subject, live_n, rev) VALUES ($1, 'b1', 2, 9)", company
+    )
+    before = _metric("ringpost_mirrors_mended_total")
+    job = MirrorJob(postgres, redis)
+    assert [await job.step() for _ in range(2)] == [False, False]
+    text = await redis.command(SHARD, "HGET", redis_keys.fills(SHARD), "b1")
+    assert text.decode() == mirror_text(Fill(live_n=2, rev=9))
+    assert _metric("ringpost_mirrors_mended_total") == before + 1
 
 
 AGED = (

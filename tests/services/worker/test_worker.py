@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from shared.clock import Clock
-from shared.stores import redis_keys
+from shared.domain.keys import Level
+from shared.domain.lists import bucket_of
+from shared.stores import lists, redis_keys
 from shared.stores.pings import find_ping
 from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
@@ -18,6 +20,7 @@ from tests.support.waiting import eventually
 
 PATIENT = Limits(deadline_ms=5_000, silence_ms=10_000, waiting=4_096)
 SHARD = 9
+CALLER = "+12125551212"
 
 
 @pytest.fixture
@@ -114,6 +117,48 @@ async def test_what_a_request_still_owes_is_applied(
 
     await eventually(told, within_s=3.0, what="the version stands in Redis")
     assert await postgres.fetchval("SELECT count(*) FROM hot_sync") == 0
+
+
+async def test_a_place_that_only_postgres_knows_is_mirrored(
+    worker: ServiceProcess, postgres: Postgres, redis: Redis
+) -> None:
+    insert = "INSERT INTO companies (name, shard) VALUES ('one', $1) RETURNING id"
+    company = await postgres.fetchval(insert, SHARD)
+    await postgres.execute("INSERT INTO cap_fills (company_id, subject, rev) VALUES ($1, 'b1', 9)", company)
+
+    async def mirrored() -> bool:
+        return bool(await redis.command(SHARD, "HEXISTS", redis_keys.fills(SHARD), "b1"))
+
+    await eventually(mirrored, within_s=6.0, what="the mirror stands in Redis")
+
+
+async def test_a_listed_caller_whose_time_is_over_is_let_go(
+    worker: ServiceProcess, postgres: Postgres, redis: Redis
+) -> None:
+    insert = "INSERT INTO companies (name, shard) VALUES ('one', $1) RETURNING id, list_buckets"
+    company, buckets = await postgres.fetchrow(insert, SHARD) or (0, 0)
+    async with postgres.transaction() as connection:
+        made = await lists.create_list(
+            connection,
+            company,
+            level=Level.COMPANY,
+            entity_id=company,
+            name="suppressed",
+            expires_after_seconds=2,
+        )
+        await lists.add_numbers(connection, made, numbers=[CALLER])
+    bucket, field = bucket_of(CALLER, buckets)
+    key = redis_keys.bucket(SHARD, company, buckets=buckets, number=bucket)
+
+    async def listed() -> bool:
+        return bool(await redis.command(SHARD, "HEXISTS", key, field))
+
+    async def let_go() -> bool:
+        return not await listed()
+
+    await eventually(listed, within_s=2.0, what="the caller is listed in Redis")
+    await eventually(let_go, within_s=6.0, what="the caller is let go")
+    assert await postgres.fetchval("SELECT count(*) FROM caller_list_numbers") == 0
 
 
 async def test_a_redis_that_comes_back_is_rebuilt_within_five_seconds(
