@@ -1,13 +1,13 @@
 """A ping of the log as an operator sees it.
 
-Owns the words and the order of `explain` and `tail`. Must never show a whole phone number of a caller.
+Owns the words and the order of `explain` and `tail`. Must never show a whole phone number that came with a ping.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from shared.domain.iso_time import write_ms
-from shared.domain.phone import mask
+from shared.domain.phone import mask, read_e164
 from shared.domain.ping_log import PingRow
 from shared.domain.pings import TraceRow
 from shared.stores.ping_names import Names
@@ -41,7 +41,7 @@ def as_object(ping: PingRow, names: Names) -> dict[str, Any]:
         "ended_at": _at(ping.ended_ms),
         "holds": ping.holds,
         "test": ping.test,
-        "tags": {name: _shown(value, ping) for name, value in sorted(ping.tags.items())},
+        "tags": {name: _shown(value) for name, value in sorted(ping.tags.items())},
         "candidates": None if ping.trace is None else [_candidate(row, names) for row in ping.trace],
         "now_ms": ping.replay.now_ms,
         "plan_version": ping.replay.version,
@@ -104,12 +104,18 @@ def _candidate(row: TraceRow, names: Names) -> dict[str, Any]:
     }
 
 
-def _shown(value: str | tuple[str, ...], ping: PingRow) -> str | tuple[str, ...]:
-    return mask(ping.caller) if value == ping.caller and ping.caller else value
+def _shown(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """A tag's value; a partner may have sent the caller's number again, or another one, however written."""
+    if not isinstance(value, str):
+        return value
+    number = read_e164(value)
+    return value if number is None else mask(number)
 
 
 def _joined(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else ",".join(value)
+    """For a terminal, which a partner's value must not be able to command."""
+    text = value if isinstance(value, str) else ",".join(value)
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _at(unix_ms: int) -> str:

@@ -24,7 +24,8 @@ def free_port(preferred: int = 0) -> int:
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a listener could be opened there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -4,9 +4,10 @@ Owns the order of a run. Must never run a case apart from its yardstick.
 """
 
 import argparse
-import asyncio
 import platform
 import sys
+
+import uvloop
 
 from loadtests.bench.cases import cases_of
 from loadtests.bench.measure import Round, closed_round, middle, open_round, ratio_to_hello
@@ -64,7 +65,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=3.0)
     chosen = options.parse_args()
     with set_up() as stage:
-        return asyncio.run(run(stage, rounds=chosen.rounds, seconds=chosen.seconds))
+        return uvloop.run(run(stage, rounds=chosen.rounds, seconds=chosen.seconds))
 
 
 if __name__ == "__main__":

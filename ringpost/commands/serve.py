@@ -65,6 +65,6 @@ def _port(environ: Mapping[str, str], name: str, *, otherwise: int) -> int:
     text = environ.get(name, "")
     if otherwise == 0 or not text:
         return otherwise
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
         raise OperatorError(f"{name} must be a port")
     return int(text)

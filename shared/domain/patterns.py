@@ -160,7 +160,8 @@ class _Reader:
         if most <= 1:
             ways = part.ways + 1 - least
             return _Cost(ways=ways, last_ways=ways if part.ways > 1 else 1, length=part.length)
-        return _Cost(ways=most - least + 1, length=part.length * max(least, 1))
+        length = max(part.length, 1) * max(least, 1)  # what matches nothing is tried all the same
+        return _Cost(ways=most - least + 1, length=length)
 
 
 def _bounds(sign: re.Match[str]) -> tuple[int, int]:

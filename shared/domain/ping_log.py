@@ -29,6 +29,7 @@ from shared.domain.reasons import Reason
 _LIVE = frozenset({"reserved", "confirmed"})
 _KINDS = frozenset({"reserved", "repeat", "duplicate", "no-target"})
 _LONGEST_APART_MS = 86_400_000
+_EARLIEST_MS = 1_577_836_800_000  # 2020
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -85,14 +86,14 @@ def read_entry(entry_id: str, fields: Sequence[bytes]) -> PingRow | Confirmation
     except (msgspec.MsgspecError, ValueError, ArithmeticError, LookupError):
         return None
     uuids = filter(None, (row.uuid, row.original_uuid))
-    return row if all(_is_near(uuid7.ms_of(uuid), entry_ms) for uuid in uuids) else None
+    return row if all(_belongs(uuid7.ms_of(uuid), entry_ms) for uuid in uuids) else None
 
 
 def _confirmation(text: str, entry_ms: int) -> Confirmation | None:
     confirmation = read_confirmation(text)
     _insist_on_uuid(confirmation.uuid)
     moments = (uuid7.ms_of(confirmation.uuid), confirmation.at_ms)
-    sound = all(_is_near(moment, entry_ms) for moment in moments) and "\0" not in confirmation.subjects
+    sound = all(_belongs(moment, entry_ms) for moment in moments) and "\0" not in confirmation.subjects
     return confirmation if sound else None
 
 
@@ -103,10 +104,12 @@ def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:
     _check(event, result, winner=winner)
     trace, reason = _fate(event, result, text=named.get(b"t"))
     status = _status(result, reason)
+    created_ms = uuid7.ms_of(event.uuid)
+    ended_ms = entry_ms if _is_near(created_ms, entry_ms) else created_ms
     return PingRow(
         uuid=event.uuid,
         company_id=event.company_id,
-        created_ms=uuid7.ms_of(event.uuid),
+        created_ms=created_ms,
         key_id=event.key_id,
         caller=event.caller,
         publisher_id=event.publisher_id,
@@ -117,7 +120,7 @@ def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:
         original_uuid=result.original_uuid,
         test=event.test,
         expires_ms=result.expires_ms,
-        ended_ms=0 if status in _LIVE else entry_ms,
+        ended_ms=0 if status in _LIVE else ended_ms,
         holds=result.subjects,
         tags=event.tags,
         trace=trace,
@@ -133,6 +136,8 @@ def _row(named: Mapping[bytes, bytes], entry_ms: int) -> PingRow:
 
 def _check(event: PingEvent, result: PingResult, *, winner: Winner | None) -> None:
     _insist_on_uuid(event.uuid)
+    if not _is_near(uuid7.ms_of(event.uuid), event.now_ms):
+        raise ValueError("not the time of its uuid")
     if result.original_uuid:
         _insist_on_uuid(result.original_uuid)
     if result.kind not in _KINDS:
@@ -166,8 +171,15 @@ def _status(result: PingResult, reason: str) -> str:
     return "rejected" if result.kind == "duplicate" else result.status
 
 
+def _belongs(unix_ms: int, entry_ms: int) -> bool:
+    """Whether a moment and an entry may belong together; this also bounds what Postgres is asked to hold.
+
+    A stream's ids never go back: once the clock of Redis has been ahead, all later entries' ids are.
+    """
+    return _is_near(unix_ms, entry_ms) or _EARLIEST_MS < unix_ms < entry_ms
+
+
 def _is_near(unix_ms: int, entry_ms: int) -> bool:
-    """Nothing that a day lies between belongs together; this also bounds what Postgres is asked to hold."""
     return abs(unix_ms - entry_ms) < _LONGEST_APART_MS
 
 

@@ -120,5 +120,13 @@ async def save_cursors(connection: Connection, cursors: Sequence[Cursor]) -> Non
     )
 
 
+RESTART_CURSORS = "UPDATE stream_cursors SET last_id = '0-0' WHERE shard = ANY($1::smallint[])"
+
+
+async def read_from_start(connection: Connection, shards: Sequence[int]) -> None:
+    """Trust no id of these streams any more: what is stored already will be met again, and be known."""
+    await connection.execute(RESTART_CURSORS, shards)
+
+
 def _cursor(row: Record) -> Cursor:
     return Cursor(shard=row["shard"], epoch=row["epoch"], last_id=row["last_id"])

@@ -155,7 +155,7 @@ async def find_one(connection: Connection, id_or_name: str, *, company: str | No
     Errors: OperatorError when there is none, or several.
     """
     found = []
-    if id_or_name.isdigit() and len(id_or_name) < 19:
+    if id_or_name.isdecimal() and len(id_or_name) < 19:
         found = await load_keys(connection, company=company, key_id=int(id_or_name))
     if not found:
         found = await load_keys(connection, company=company, name=id_or_name)

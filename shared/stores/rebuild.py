@@ -20,7 +20,7 @@ from shared.clock import Clock
 from shared.metrics import SHARDS_REBUILT
 from shared.stores import redis_keys
 from shared.stores.drain import Drain
-from shared.stores.events import Streams
+from shared.stores.events import Streams, read_from_start
 from shared.stores.list_buckets import rewrite_company_lists
 from shared.stores.postgres import Connection, Postgres
 from shared.stores.rebuild_truth import Truth, load_truth
@@ -66,9 +66,9 @@ class Rebuild:
             some = shards[start : start + _TOGETHER]
             await self._drain.drain_all(some, _BATCH)
             async with self._postgres.transaction() as connection:
-                truth = await load_truth(
-                    connection, await take_leases(connection, some), now_ms=self._clock.now_ms()
-                )
+                leased = await take_leases(connection, some)
+                await read_from_start(connection, leased)  # a flushed stream's ids may begin lower
+                truth = await load_truth(connection, leased, now_ms=self._clock.now_ms())
                 rebuilt += [
                     shard
                     for shard, whole in truth.items()

@@ -33,6 +33,9 @@ from shared.domain.patterns import check, found
         "a{0,100}a{0,100}a{0,100}b",
         "x{1,}y{1,}z{1,}!",
         "a*(b*(c*(d*)))e",
+        ".*(?:){1000}z",
+        r"[a-z]+(?:\b){1000}(?:){1000}z",
+        ".*(?:a(?:){100}){10}z",
     ],
 )
 def test_refuses_what_could_take_for_ever(pattern: str) -> None:

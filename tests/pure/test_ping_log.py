@@ -90,7 +90,19 @@ def test_who_was_known_already_was_not_judged_anew() -> None:
     )
 
 
-def test_what_came_a_day_apart_does_not_belong_together() -> None:
+def test_what_is_a_day_ahead_of_its_entry_does_not_belong_there() -> None:
     day = 86_400_000
-    assert read_entry(f"{NOW_MS + day}-0", _bytes(GOOD[0])) is None
-    assert read_entry(f"{NOW_MS + day - 1}-0", _bytes(GOOD[3])) is not None
+    for entry in GOOD:
+        assert read_entry(f"{NOW_MS - day}-0", _bytes(entry)) is None
+        assert read_entry(f"{NOW_MS - day + 1_000}-0", _bytes(entry)) is not None
+    old = reserved(event(1_000_000_000_000), expires_ms=1_000_000_015_000)
+    assert read_entry(ENTRY, _bytes(old)) is None
+
+
+def test_an_entry_may_be_ahead_as_the_clock_of_redis_was_once() -> None:
+    """Its ids never go back, whatever becomes of the clock."""
+    for entry in GOOD:
+        assert read_entry(f"{NOW_MS + 10**12}-7", _bytes(entry)) is not None
+    ended = read_entry(f"{NOW_MS + 10**12}-7", _bytes(no_target(event())))
+    assert isinstance(ended, PingRow)
+    assert ended.ended_ms == ended.created_ms == NOW_MS

@@ -198,6 +198,17 @@ async def test_a_poisoned_entry_stops_nothing(postgres: Postgres, redis: Redis, 
     assert await _length(redis) == 0
 
 
+async def test_a_stream_whose_ids_are_ahead_loses_nothing(
+    postgres: Postgres, redis: Redis, drain: Drain
+) -> None:
+    """The clock of Redis was years ahead for a moment: its ids stay there when the clock is right again."""
+    ping = event()
+    entries = [no_target(event()), reserved(ping, expires_ms=EXPIRES), confirmation(ping.uuid, NOW_MS + 5)]
+    await append(redis, SHARD, entries, at_ms=NOW_MS + 10**11)
+    await drain.drain([SHARD], 100)
+    assert sorted(await _rows(postgres, "status")) == [("confirmed",), ("no-target",)]
+
+
 async def test_many_shards_in_one_go(postgres: Postgres, redis: Redis, drain: Drain) -> None:
     shards = list(range(16))
     await warm(redis, *shards)

@@ -226,6 +226,27 @@ async def test_what_waits_in_a_surviving_stream_counts(own_redis: Engine, postgr
     await redis.close()
 
 
+async def test_after_a_flush_a_stream_is_read_from_its_start_whatever_the_clock_says(
+    postgres: Postgres, redis: Redis, rebuild: Rebuild, fresh_redis: str
+) -> None:
+    """Its ids begin anew: below those that were stored, if the clock has been set back since."""
+    company = await _company(postgres)
+    await rebuild.rebuild([SHARD])
+    ahead = event(Clock().now_ms() + 3_600_000, SHARD, company_id=company)
+    await append(redis, SHARD, [reserved(ahead, expires_ms=ahead.now_ms)], at_ms=ahead.now_ms)
+    drain = Drain(postgres, Streams(redis))
+    await drain.drain_all([SHARD], 100)
+    empty_redis(fresh_redis)
+    await rebuild.rebuild([SHARD])
+    now_ms = Clock().now_ms()
+    ping = event(now_ms, SHARD, company_id=company)
+    entry = reserved(ping, expires_ms=now_ms + 15_000)
+    await redis.command(SHARD, "XADD", redis_keys.events(SHARD), f"{now_ms}-0", *entry)
+    await drain.drain_all([SHARD], 100)
+    assert await find_ping(postgres, ping.uuid) is not None
+    assert await redis.command(SHARD, "XLEN", redis_keys.events(SHARD)) == 0
+
+
 async def test_anonymous_callers_get_their_leases_back(
     postgres: Postgres, redis: Redis, rebuild: Rebuild
 ) -> None:

@@ -128,6 +128,23 @@ def test_explain_for_people_names_winner_and_reasons(environment: Mapping[str, s
     assert "  caller     +1******1212" in lines
 
 
+def test_explain_shows_no_number_in_a_tag(environment: Mapping[str, str], stores: Stores) -> None:
+    sent = {"alt_phone": "(310) 555-1313", "caller_id": "13105551212", "zip": "90210", "age": "42"}
+    ping = stores.ping(tags={**sent, "geo": ("us", "us-ca")})
+    stores.prepare(no_target(ping))
+    result = _run(environment, "explain", ping.uuid, "--json")
+    masked = {"alt_phone": "+1******1313", "caller_id": "+1******1212"}
+    assert json.loads(result.output)["tags"] == {**sent, **masked, "geo": ["us", "us-ca"]}
+
+
+def test_explain_lets_no_tag_command_a_terminal(environment: Mapping[str, str], stores: Stores) -> None:
+    ping = stores.ping(tags={"lead": "a\x1b[2Jb\nstatus claimed", "name": "Söhne"})
+    stores.prepare(no_target(ping))
+    output = _run(environment, "explain", ping.uuid).output
+    assert "lead=a\\x1b[2Jb\\nstatus claimed name=Söhne" in output
+    assert "\x1b" not in output
+
+
 def test_explain_says_why_nobody_took_the_caller(environment: Mapping[str, str], stores: Stores) -> None:
     ping = stores.ping()
     stores.prepare(no_target(ping, "cs"))
