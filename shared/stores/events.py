@@ -11,7 +11,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from shared.stores import redis_keys
-from shared.stores.postgres import Connection
+from shared.stores.postgres import Connection, Postgres
 from shared.stores.redis import SHARDS, Redis
 from shared.stores.scripts import load_script
 
@@ -123,9 +123,9 @@ async def save_cursors(connection: Connection, cursors: Sequence[Cursor]) -> Non
 RESTART_CURSORS = "UPDATE stream_cursors SET last_id = '0-0' WHERE shard = ANY($1::smallint[])"
 
 
-async def read_from_start(connection: Connection, shards: Sequence[int]) -> None:
+async def read_from_start(postgres: Postgres, shards: Sequence[int]) -> None:
     """Trust no id of these streams any more: what is stored already will be met again, and be known."""
-    await connection.execute(RESTART_CURSORS, shards)
+    await postgres.execute(RESTART_CURSORS, shards)
 
 
 def _cursor(row: Record) -> Cursor:

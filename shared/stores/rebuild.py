@@ -65,10 +65,11 @@ class Rebuild:
         for start in range(0, len(shards), _TOGETHER):
             some = shards[start : start + _TOGETHER]
             await self._drain.drain_all(some, _BATCH)
+            await read_from_start(self._postgres, some)  # a flushed stream's ids may begin lower
             async with self._postgres.transaction() as connection:
-                leased = await take_leases(connection, some)
-                await read_from_start(connection, leased)  # a flushed stream's ids may begin lower
-                truth = await load_truth(connection, leased, now_ms=self._clock.now_ms())
+                truth = await load_truth(
+                    connection, await take_leases(connection, some), now_ms=self._clock.now_ms()
+                )
                 rebuilt += [
                     shard
                     for shard, whole in truth.items()

@@ -68,6 +68,23 @@ def test_an_address_that_is_not_ours_is_one_line() -> None:
         open_slots("x", "192.0.2.1", port=free_port(), ops_port=free_port(), workers=1)
 
 
+def _knows_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _knows_ipv6(), reason="this machine knows no IPv6")
+def test_an_ipv6_address_can_be_listened_on() -> None:
+    port = free_port()
+    (slot,) = open_slots("x", "::1", port=port, ops_port=free_port(), workers=1)
+    assert not is_free(port, "::1")
+    slot.close()
+    assert is_free(port, "::1")
+
+
 @pytest.fixture
 async def readiness() -> AsyncIterator[Readiness]:
     with closing(Readiness()) as readiness:

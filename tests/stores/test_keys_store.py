@@ -209,7 +209,7 @@ async def test_a_key_is_found_by_id_or_by_a_name_of_its_own(store: AccountStore)
     with pytest.raises(OperatorError, match="no key is called that in Nobody"):
         await one(store, "ping", "Nobody")
     assert (await one(store, "2", "Acme")).entity_id == 2
-    for unknown in ("99", "9" * 30, "", "p'ing"):
+    for unknown in ("99", "9" * 30, "", "p'ing", "\u00b2"):
         with pytest.raises(OperatorError, match="no key is called that"):
             await one(store, unknown)
 

@@ -41,7 +41,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     def name_of(self, level: Level, internal: str) -> str:
         """The customer-set id of an internal one, "" when there is none such."""
-        if not internal.isdigit():
+        if not internal.isdecimal():
             return ""
         found = (name for name, each in self.ids.get(level, {}).items() if each == int(internal))
         return next(found, "")
