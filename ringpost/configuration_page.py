@@ -34,7 +34,7 @@ _COLUMNS = "| setting | what | default | unit, range | why |\n|---|---|---|---|-
 
 
 class CommandSettings(Struct, frozen=True, kw_only=True):
-    """What `ringpost` itself reads; the local cluster makes the two secrets for itself at its first start."""
+    """What `ringpost` itself reads; the local cluster makes the secrets for itself at its first start."""
 
     home: Annotated[
         str,
@@ -63,6 +63,14 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
             what="the secret under which the shown-again copies of tokens are sealed; at least 32 characters. Several, with "
             "commas between: the first seals, the others only open",
             why="the hot services are never given it; several, so that it can be changed",
+        ),
+    ] = Secret("")
+    switch_encryption_key: Annotated[
+        Secret,
+        Setting(
+            what="the secret under which the secrets of switches are sealed; at least 32 characters. Several, with commas "
+            "between: the first seals, the others only open",
+            why="not the key-encryption key, as the calls service is given it, too",
         ),
     ] = Secret("")
     keys_hash_only: Annotated[

@@ -5,9 +5,12 @@ Owns when it is loaded. Must never change an account that is there already, nor 
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from deploy.local.cluster_file import KEY_ENCRYPTION_KEY, PEPPER, POSTGRES_DSN
 from deploy.local.demo import has_companies
+from deploy.local.demo_receiver import PORT
 from deploy.local.paths import DEMO_ACCOUNT
 from ringpost.operator_settings import required
 from ringpost.stores_of import open_postgres
@@ -18,14 +21,23 @@ _COMPANY = "Demo Media"
 _ACTOR = "ringpost up"
 
 
-def load_demo(environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Load the demo account into a database without any company."""
+def load_demo(environment: Mapping[str, str], say: Callable[[str], None], *, receiver_port: int) -> None:
+    """Load the demo account into a database without any company, with a switch for `ringpost simulate`.
+
+    Shape: its webhooks go to the receiver's port, wherever that is here.
+    """
     if asyncio.run(has_companies(required(environment, POSTGRES_DSN))):
         return
     from ringpost.commands.apply import apply_file  # noqa: PLC0415 - only a first start pays for it
+    from ringpost.commands.switches import WantedSwitch, make_switch  # noqa: PLC0415 - the same
 
     say("loading the demo account")
-    apply_file(DEMO_ACCOUNT, environment)
+    text = DEMO_ACCOUNT.read_text(encoding="utf-8").replace(f":{PORT}/", f":{receiver_port}/")
+    with NamedTemporaryFile("w", suffix=DEMO_ACCOUNT.suffix, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        apply_file(Path(file.name), environment)
+    make_switch(environment, WantedSwitch(company=_COMPANY), actor=_ACTOR)
 
 
 def demo_tokens(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:

@@ -1,54 +1,118 @@
 """What `ringpost up` prints when everything is ready: addresses, and lines to paste into a shell.
 
-Owns the lines of each service. Must never print a token that was not made for the demo.
+Owns the story that the lines tell, one beat a line, for the services that are there. Must never print a token that was not made
+for the demo.
 """
 
+import os
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from deploy.local.catalogue import Service
+from deploy.local.cluster_file import HOME
 
 _LOOPBACK = "http://127.0.0.1"
-_CALLER = "%2B12125551212"
+_CALLER = "+12125551212"
+_NUMBER = "+18445550100"
 _CURL = "curl -sw '\\n'"
-_UUID_OF = """python3 -c 'import json, sys; print(json.load(sys.stdin)["uuid"])'"""
-
 _RTB_KEY = "Publisher_A_RTB_Auto"
-DEMO_KEYS = frozenset({_RTB_KEY})
+_WRITING_KEY = "Publisher_A_DataWriting_LP"
+_CONVERSION_KEY = "Buyer_Alpha_Conversion"
+_READING_KEY = "East_Reading"
+DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY})
 Tokens = Mapping[str, str]
+Urls = Mapping[str, str]
 
 
 def welcome(services: Iterable[Service], tokens: Tokens) -> tuple[str, ...]:
-    """The lines, service by service. Shape: tokens by the names of the demo's keys; none: nothing to paste."""
-    lines: list[str] = []
-    for service in services:
-        if service.port:
-            lines.append(f"{service.name:<8} {_url(service)}   ops {_LOOPBACK}:{service.ops_port}/metrics")
-        else:
-            lines.append(f"{service.name:<8} {'-':<23}   ops {_LOOPBACK}:{service.ops_port}/metrics")
-    for service in services:
-        for text in _TO_PASTE.get(service.name, _nothing)(_url(service), tokens):
-            lines += ["", *text.splitlines()]
+    """The addresses, then the story. Shape: tokens by the names of the demo's keys; a beat without its key is left out."""
+    services = tuple(services)
+    lines = [_address(service) for service in services]
+    urls = {service.name: f"{_LOOPBACK}:{service.port}" for service in services}
+    for needed, key, beat in _STORY:
+        if needed in urls and (not key or key in tokens):
+            lines += ["", *beat(urls, tokens).splitlines()]
     return ("", *lines, "")
 
 
-def _url(service: Service) -> str:
-    return f"{_LOOPBACK}:{service.port}"
+def _address(service: Service) -> str:
+    url = f"{_LOOPBACK}:{service.port}" if service.port else "-"
+    return f"{service.name:<8} {url:<23}   ops {_LOOPBACK}:{service.ops_port}/metrics"
 
 
-def _rtb(url: str, tokens: Tokens) -> Iterable[str]:
-    token = tokens.get(_RTB_KEY)
-    if token is None:
-        return
-    address = f"'{url}/rtbs.json?key={token}&caller_number={_CALLER}'"
-    ping = f"{_CURL} {address}"
-    yield f"# a ping: who takes this caller, and for how much?\n{ping}"
-    yield f"# the same caller again, within 15 s: the same reservation\n{ping}"
-    confirm = f'{_CURL} -X PUT "{url}/rtbs/$UUID.json?key={token}&status=confirmed"'
-    yield f"# confirm it\nUUID=$(curl -s {address} | {_UUID_OF}); {confirm}"
+def _ping(urls: Urls, tokens: Tokens) -> str:
+    ping = f"{_CURL} '{_ping_address(urls, tokens)}'"
+    return (
+        f"# a ping: who takes this caller, and for how much?\n{ping}\n\n"
+        f"# the same caller again, within 15 s: the same reservation\n{ping}"
+    )
 
 
-def _nothing(_url: str, _tokens: Tokens) -> Iterable[str]:
-    return ()
+def _confirm(urls: Urls, tokens: Tokens) -> str:
+    confirm = f'{_CURL} -X PUT "{urls["rtb"]}/rtbs/$UUID.json?key={tokens[_RTB_KEY]}&status=confirmed"'
+    return f"# confirm it\nUUID=$(curl -s '{_ping_address(urls, tokens)}' | {_field('uuid')}); {confirm}"
 
 
-_TO_PASTE: Mapping[str, Callable[[str, Tokens], Iterable[str]]] = {"rtb": _rtb}
+def _write(urls: Urls, tokens: Tokens) -> str:
+    query = f"key={tokens[_WRITING_KEY]}&caller_number={_encoded(_CALLER)}&zip=10001"
+    return f"# tags for the caller's next call\n{_CURL} '{urls['data']}/data_writing?{query}'"
+
+
+def _call(_urls: Urls, _tokens: Tokens) -> str:
+    simulate = f"{_ringpost()} simulate call --from {_CALLER} --to {_NUMBER} --busy beta"
+    return (
+        "# the caller calls: a switch that is only played; Buyer Beta is busy, so Buyer Alpha talks for 2 minutes\n"
+        f"CALL=$({simulate} --json | {_field('call_uuid')}); echo $CALL"
+    )
+
+
+def _convert(urls: Urls, tokens: Tokens) -> str:
+    query = f"caller_number={_encoded(_CALLER)}&value=40"
+    return (
+        "# the buyer sold: 40 for us, 80 % of it for the publisher\n"
+        f"{_CURL} '{urls['data']}/postbacks/{tokens[_CONVERSION_KEY]}?{query}'"
+    )
+
+
+def _read(urls: Urls, tokens: Tokens) -> str:
+    query = f"key={tokens[_READING_KEY]}&caller_number={_encoded(_CALLER)}&map_keys=their_zip:lp__zip&accept_keys=click_id"
+    return f"# what the buyer may read of the call\n{_CURL} '{urls['data']}/data_reading?{query}'"
+
+
+def _record(_urls: Urls, _tokens: Tokens) -> str:
+    return f"# the call's record: legs, tags, money\n{_ringpost()} explain $CALL"
+
+
+def _ping_address(urls: Urls, tokens: Tokens) -> str:
+    return (
+        f"{urls['rtb']}/rtbs.json?key={tokens[_RTB_KEY]}&caller_number={_encoded(_CALLER)}&click_id=click123"
+    )
+
+
+def _encoded(number: str) -> str:
+    return number.replace("+", "%2B")
+
+
+def _field(name: str) -> str:
+    return f"""python3 -c 'import json, sys; print(json.load(sys.stdin)["{name}"])'"""
+
+
+def _ringpost() -> str:
+    """The command as it can be typed here, in the home that this cluster has."""
+    script, here = Path(sys.executable).with_name("ringpost"), Path.cwd()
+    command = str(script.relative_to(here) if script.is_relative_to(here) else script)
+    home = os.environ.get(HOME)
+    return f"{HOME}={shlex.quote(home)} {command}" if home else command
+
+
+_STORY: tuple[tuple[str, str, Callable[[Urls, Tokens], str]], ...] = (
+    ("rtb", _RTB_KEY, _ping),
+    ("rtb", _RTB_KEY, _confirm),
+    ("data", _WRITING_KEY, _write),
+    ("calls", "", _call),
+    ("data", _CONVERSION_KEY, _convert),
+    ("data", _READING_KEY, _read),
+    ("calls", "", _record),
+)

@@ -5,6 +5,7 @@ Must never be bypassed: no other file names a metric. Counting is a dict additio
 into Prometheus each 100 ms.
 """
 
+from shared.domain.outgoing import Failure
 from shared.domain.reasons import Reason
 from shared.tallies import OPEN, Level, RequestMeter, Tally, Timing
 
@@ -62,8 +63,8 @@ EVENTS_POISONED = Tally(
 
 # background work
 _JOBS = (
-    *("drain", "expire", "hot_sync", "holds", "list_expiry", "mirror"),
-    *("rebuild", "partitions", "retention", "skew"),
+    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "mirror"),
+    *("rebuild", "partitions", "retention", "skew", "tag_expiry"),
 )
 JOB_RUNS = Tally(
     "ringpost_job_runs",
@@ -84,6 +85,63 @@ MIRRORS_MENDED = Tally(
 )
 PARTITIONS_DROPPED = Tally(
     "ringpost_partitions_dropped", "Days and months dropped because they were kept long enough."
+)
+
+# calls
+CALLS_ARRIVED = Tally(
+    "ringpost_calls_arrived",
+    "Calls that a switch told of, by what it was told.",
+    labels={"outcome": ("taken", "unknown_number", "fallback")},
+)
+CALLS_ROUTED = Tally(
+    "ringpost_calls_routed",
+    "Routing decisions: somebody was dialled, or nobody was left.",
+    labels={"outcome": ("dialled", "no_target")},
+)
+SWITCH_REPORTS = Tally(
+    "ringpost_switch_reports",
+    "Events of switches: kept, known already, or owed until Postgres is back.",
+    labels={"outcome": ("kept", "known", "owed")},
+)
+SWITCH_COMMANDS = Tally(
+    "ringpost_switch_commands",
+    "Commands sent to switches.",
+    labels={"outcome": ("taken", "failed")},
+)
+CALLS_OVERDUE = Tally("ringpost_calls_overdue", "Calls of which something had to be assumed.")
+
+# data
+DATA_WRITES = Tally(
+    "ringpost_data_writes",
+    "Data writes, by where their tags went.",
+    labels={"outcome": ("live", "completed", "stored", "refused")},
+)
+DATA_READS = Tally(
+    "ringpost_data_reads",
+    "Data readings, by whether there was a call.",
+    labels={"outcome": ("found", "none", "refused")},
+)
+CONVERSIONS = Tally(
+    "ringpost_conversions",
+    "Conversions posted, by result and published reason.",
+    labels={"outcome": ("converted", "repeat", "refused"), "reason": ("", *Reason)},
+)
+
+# webhooks
+WEBHOOK_DELIVERIES = Tally(
+    "ringpost_webhook_deliveries",
+    "Attempts to deliver a webhook, by what came of them.",
+    labels={"outcome": ("delivered", "status", "unsendable", "fault", *Failure)},
+)
+WEBHOOKS_DEAD = Tally("ringpost_webhooks_dead", "Webhooks given up after their last attempt.")
+OUTBOX_WAITING = Level("ringpost_outbox_waiting", "Webhooks still to be delivered.", folding="livemax")
+OUTBOX_DEAD = Level(
+    "ringpost_outbox_dead", "Webhooks that were given up and may be replayed.", folding="livemax"
+)
+OUTBOX_LAG_SECONDS = Level(
+    "ringpost_outbox_lag_seconds",
+    "How long the oldest due webhook has waited for its attempt.",
+    folding="livemax",
 )
 
 # memory

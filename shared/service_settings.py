@@ -9,6 +9,22 @@ from msgspec import Struct
 
 from shared.settings import Network, Secret, Setting
 
+# For the Structs that need them: they mean the same in each.
+Pepper = Annotated[
+    Secret,
+    Setting(
+        what="the secret under which tokens are hashed for their look-up; calls' keys and webhook secrets follow from it",
+        why="a stolen table of keys is worth nothing without it; the same for every service",
+    ),
+]
+AllowedNetworks = Annotated[
+    tuple[Network, ...],
+    Setting(
+        what="networks that webhooks and switch commands may be sent to although they are not public",
+        why="anything else inside is refused, or an account could make us ask our own machines; for local receivers",
+    ),
+]
+
 
 class ServiceSettings(Struct, frozen=True, kw_only=True):
     """Stores, limits, logs and metrics; a service's own Struct inherits it and sets its two ports."""
@@ -170,13 +186,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
 class KeyedSettings(ServiceSettings, frozen=True, kw_only=True):
     """What a service that takes postback keys has besides."""
 
-    pepper: Annotated[
-        Secret,
-        Setting(
-            what="the secret under which tokens are hashed for their look-up",
-            why="a stolen table of keys is worth nothing without it; the same for every service",
-        ),
-    ]
+    pepper: Pepper
     keys_in_memory: Annotated[
         int,
         Setting(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.errors import OperatorError
 
@@ -19,6 +20,7 @@ POSTGRES_DSN = "RINGPOST_POSTGRES_DSN"
 REDIS_URL = "RINGPOST_REDIS_URL"
 PEPPER = "RINGPOST_PEPPER"
 KEY_ENCRYPTION_KEY = "RINGPOST_KEY_ENCRYPTION_KEY"
+SWITCH_ENCRYPTION_KEY = "RINGPOST_SWITCH_ENCRYPTION_KEY"
 _DEFAULT_HOME = ".ringpost"
 _FILE_SUFFIX = "_FILE"
 
@@ -74,14 +76,19 @@ def read_cluster(home: Path) -> Cluster | None:
 
 def new_cluster() -> Cluster:
     """A cluster with secrets of its own."""
-    return Cluster(
-        settings={
-            PEPPER: secrets.token_urlsafe(32),
-            KEY_ENCRYPTION_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
-        },
-        postgres_password=secrets.token_hex(16),
-        redis_password=secrets.token_hex(16),
+    return with_secrets(
+        Cluster(settings={}, postgres_password=secrets.token_hex(16), redis_password=secrets.token_hex(16))
     )
+
+
+def with_secrets(cluster: Cluster) -> Cluster:
+    """The cluster with a secret for each setting that needs one; those that it has stay, as they have sealed things."""
+    made = {
+        PEPPER: secrets.token_urlsafe(32),
+        KEY_ENCRYPTION_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
+        SWITCH_ENCRYPTION_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    return replace(cluster, settings={**made, **cluster.settings})
 
 
 def write_cluster(home: Path, cluster: Cluster) -> None:

@@ -14,7 +14,12 @@ from shared.errors import SettingsError
 from shared.settings import FILE_SUFFIX, PREFIX, describe
 
 LAUNCHER_SETTINGS = frozenset({"RINGPOST_HOME", "RINGPOST_ENGINES"})
-OPERATOR_SETTINGS = frozenset({"RINGPOST_KEY_ENCRYPTION_KEY", "RINGPOST_KEYS_HASH_ONLY", "RINGPOST_PEPPER"})
+OPERATOR_SETTINGS = frozenset(
+    {
+        *("RINGPOST_KEY_ENCRYPTION_KEY", "RINGPOST_KEYS_HASH_ONLY"),
+        *("RINGPOST_PEPPER", "RINGPOST_SWITCH_ENCRYPTION_KEY"),
+    }
+)
 
 
 def settings_of(service: str) -> type[Struct]:

@@ -11,8 +11,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from deploy.local.catalogue import SERVICES, Service
-from deploy.local.cluster_file import POSTGRES_DSN, new_cluster, read_cluster, with_settings, write_cluster
+from deploy.local.cluster_file import (
+    POSTGRES_DSN,
+    new_cluster,
+    read_cluster,
+    with_secrets,
+    with_settings,
+    write_cluster,
+)
 from deploy.local.crews import LISTEN_HOST, LOOPBACK, Crews
+from deploy.local.demo_receiver import ALLOWED_NETWORKS, LOOPBACK_NETWORKS, PORT, receiving
 from deploy.local.engines import Engines
 from deploy.local.handover import hand_over, refuse_unknown
 from deploy.local.paths import MIGRATIONS
@@ -21,7 +29,7 @@ from deploy.local.sockets import refuse_taken
 from deploy.local.supervisor import Supervisor
 from shared.stores.schema import prepare
 
-_FOR_PEOPLE = {"RINGPOST_LOG_FORMAT": "text"}
+_FOR_PEOPLE = {"RINGPOST_LOG_FORMAT": "text", ALLOWED_NETWORKS: LOOPBACK_NETWORKS}
 
 
 class LocalCluster:
@@ -34,6 +42,7 @@ class LocalCluster:
         self._engines = Engines(home, environ, say=say)
         self.services: tuple[Service, ...] = ()
         self.settings: dict[str, str] = {}
+        self.receiver_port = PORT
 
     def start_engines(self, port_offset: int | None) -> None:
         """Bring engines and schema up; `settings` and `services` are known afterwards.
@@ -41,13 +50,15 @@ class LocalCluster:
         Errors: OperatorError on a taken port before anything is started, and on whatever does not start.
         """
         refuse_unknown(self._environ, SERVICES)
-        cluster = read_cluster(self._home) or new_cluster()
+        cluster = with_secrets(read_cluster(self._home) or new_cluster())
         if port_offset is not None:
             cluster = replace(cluster, port_offset=port_offset)
         self.services = tuple(service.at_offset(cluster.port_offset) for service in SERVICES.values())
         for service in self.services:
             host = self._environ.get(LISTEN_HOST) or LOOPBACK
             refuse_taken(service.name, host, ports=(service.port, service.ops_port))
+        self.receiver_port = PORT + cluster.port_offset
+        refuse_taken("demo receiver", LOOPBACK, ports=(self.receiver_port,))
         cluster = self._engines.start(cluster)
         write_cluster(self._home, cluster)
         self.settings = with_settings(self._environ, {**_FOR_PEOPLE, **cluster.settings})
@@ -59,7 +70,8 @@ class LocalCluster:
 
     def run_services(self, workers: int, when_ready: Callable[[], None]) -> None:
         """Run all services until a signal stops them."""
-        asyncio.run(self._run_services(workers, when_ready))
+        with receiving(self.receiver_port, self._say):
+            asyncio.run(self._run_services(workers, when_ready))
 
     def stop_engines(self) -> None:
         """Stop what start_engines started."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from loadtests.bench.durable import DurableResults
 from loadtests.bench.measure import OpenRound, Round
 from loadtests.bench.trips import Trips
 
@@ -26,7 +27,7 @@ class CaseResult(Struct, frozen=True, kw_only=True):
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """A whole run. ping_vs_hello_ratio: hello's server CPU a request over the full ping's."""
+    """A run of the pings. ping_vs_hello_ratio: hello's server CPU a request over the full ping's."""
 
     ping_vs_hello_ratio: float
     floor: float
@@ -40,6 +41,24 @@ class Results(Struct, frozen=True, kw_only=True):
     seconds_a_round: float
     machine: str
     python: str
+    durable: DurableResults | None = None
+
+
+def durable_table(results: DurableResults) -> str:
+    """The durable cases for a person."""
+    lines = [
+        f"{'case':<11}{'req/s':>8}{'pgbench':>9}{'ratio':>7}{'CPU us':>8}{'busy':>6}{'queries':>9}{'p50 ms':>8}{'p99 ms':>8}{'bad':>5}"
+        f"   {'half load: p50':>14}{'p99':>8}{'p99.9':>8}{'bad':>5}"
+    ]
+    for name, case in results.cases.items():
+        m, h = case.middle, case.half_load
+        lines.append(
+            f"{name:<11}{m.rate:>8.0f}{m.pgbench.rate:>9.0f}{m.ratio:>7.2f}{m.cpu_us:>8.1f}{m.busy:>6.2f}"
+            f"{case.postgres_queries:>9.3f}{m.p50_ms:>8.2f}{m.p99_ms:>8.2f}{m.bad:>5}"
+            f"   {h.p50_ms:>14.2f}{h.p99_ms:>8.2f}{h.p999_ms:>8.2f}{h.bad:>5}"
+        )
+    ends = f"(floor {results.floor:.2f}, goal {results.goal:.2f}), {results.connections} connections"
+    return "\n".join([*lines, "", f"durable / pgbench {ends}, {results.keeps}"])
 
 
 def table(results: Results, trips: Trips) -> str:

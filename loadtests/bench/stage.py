@@ -25,7 +25,7 @@ from tests.support.processes import ServiceProcess, running_service
 SERVER_CORE, LOAD_CORE = 0, 1
 BODY_BYTES = 186  # of a reserved answer
 _ACCOUNT = Path(__file__).with_name("account.yaml")
-_SECRETS = {"RINGPOST_PEPPER": "bench-" + "p" * 26, "RINGPOST_KEY_ENCRYPTION_KEY": "0" * 64}
+SECRETS = {"RINGPOST_PEPPER": "bench-" + "p" * 26, "RINGPOST_KEY_ENCRYPTION_KEY": "0" * 64}
 FILL_CAPS = """
 INSERT INTO cap_fills (company_id, subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n)
 SELECT company_id, 'b' || id, 9999999999, 1, 9999999999, 1, 9999999999, 1, 1, 1 FROM buyers WHERE tid LIKE 'full%'
@@ -63,10 +63,10 @@ def set_up() -> Iterator[Stage]:
         make_template(postgres.url)
         dsn = stack.enter_context(fresh_database_of(postgres.url))
         stored = stack.enter_context(running_redis())
-        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **_SECRETS}
-        tokens = _apply(environment)
+        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
+        tokens = apply_account(environment, _ACCOUNT)
         asyncio.run(_fill_caps(dsn))
-        _ringpost(environment, "rebuild-hot")
+        ringpost(environment, "rebuild-hot")
         public = {name: value for name, value in environment.items() if "ENCRYPTION" not in name}
         rtb = stack.enter_context(running_service("rtb", public))
         hello_port, hello = stack.enter_context(_hello())
@@ -85,13 +85,15 @@ def set_up() -> Iterator[Stage]:
         )
 
 
-def _apply(environment: Mapping[str, str]) -> dict[str, str]:
-    told = json.loads(_ringpost(environment, "apply", str(_ACCOUNT), "--json"))
+def apply_account(environment: Mapping[str, str], file: Path) -> dict[str, str]:
+    """Load an account; the tokens of its keys, by name."""
+    told = json.loads(ringpost(environment, "apply", str(file), "--json"))
     tokens: dict[str, str] = told["created_tokens"]
     return tokens
 
 
-def _ringpost(environment: Mapping[str, str], *arguments: str) -> str:
+def ringpost(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run an operator command; what it says."""
     done = subprocess.run(
         [sys.executable, "-m", "ringpost", *arguments],
         env={**os.environ, **environment},

@@ -36,7 +36,7 @@ def up(*, workers: int, port_offset: int | None, as_json: bool) -> None:
         try:
             started_s = time.monotonic()
             cluster.start_engines(port_offset)
-            load_demo(cluster.settings, say)
+            load_demo(cluster.settings, say, receiver_port=cluster.receiver_port)
             say(f"starting services after {time.monotonic() - started_s:.1f} s")
             tokens = demo_tokens(cluster.settings, DEMO_KEYS)
             cluster.run_services(workers, _announcing(cluster, tokens, say=say))

@@ -20,6 +20,7 @@ from shared.service_run import Service
 from shared.stores.config_cache import ConfigCache
 from shared.stores.key_lookup import KeyLookup
 from shared.stores.keyring import Keyring
+from shared.stores.versions import RedisVersions
 
 
 class RtbApp:
@@ -39,7 +40,8 @@ class RtbApp:
         )
         keys = KeyLookup(postgres, config, pepper=settings.pepper.reveal().encode(), clock=clock)
         pools.counts.watch_config(config)
-        self._keyring = Keyring(keys, config, redis=redis, clock=clock, sampler=pools.sampler)
+        versions = RedisVersions(redis)
+        self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
         store = PingStore(
             redis,
             soft=settings.stream_soft_length,

@@ -39,9 +39,9 @@ def _forget(table: str, column: str) -> str:
 
 
 FORGET_CHANGES = _forget("config_changes", "changed_at")
-FORGET_KEYS = tuple(
-    _forget(table, "created_at") for table in ("call_keys", "switch_events", "idempotency_keys")
-)
+FORGET_KEYS = tuple(_forget(table, "created_at") for table in ("call_keys", "idempotency_keys"))
+FORGET_DELIVERIES = _forget("outbox", "finished_at")
+_DELIVERIES_KEPT = timedelta(days=31)  # so long a delivery can be looked at and replayed
 _BATCH = 5_000
 
 
@@ -69,6 +69,7 @@ class RetentionJob:
     async def _forget(self, now: datetime) -> bool:
         counts = [await self._delete(FORGET_CHANGES, now - timedelta(hours=24))]
         counts += [await self._delete(statement, now - timedelta(hours=48)) for statement in FORGET_KEYS]
+        counts.append(await self._delete(FORGET_DELIVERIES, now - _DELIVERIES_KEPT))
         return any(count == _BATCH for count in counts)
 
     async def _delete(self, statement: str, before: datetime) -> int:

@@ -5,7 +5,7 @@ Owns what only this service reads. Must never be read outside app.py.
 
 from typing import Annotated
 
-from shared.service_settings import ServiceSettings
+from shared.service_settings import AllowedNetworks, Pepper, ServiceSettings
 from shared.settings import Setting
 
 
@@ -16,6 +16,28 @@ class WorkerSettings(ServiceSettings, frozen=True, kw_only=True):
         int,
         Setting(what="port of health and metrics", why="never reachable from outside", least=0, most=65535),
     ] = 9006
+    pepper: Pepper
+    outbound_allowed_networks: AllowedNetworks = ()
+    deliveries_at_once: Annotated[
+        int,
+        Setting(
+            what="webhooks under way at once per worker process",
+            why="each holds a connection for up to 15 s; so many receivers must hang before others wait",
+            unit="requests",
+            least=1,
+            most=10_000,
+        ),
+    ] = 256
+    deliveries_per_host: Annotated[
+        int,
+        Setting(
+            what="of them to one host and port",
+            why="a receiver that hangs takes no more than these",
+            unit="requests",
+            least=1,
+            most=1_000,
+        ),
+    ] = 8
     drain_batch: Annotated[
         int,
         Setting(

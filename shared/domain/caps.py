@@ -4,6 +4,8 @@ Owns the Python model of the check that the scripts and Postgres make; all three
 the numbers come from the fill's one row and from the live holds.
 """
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from shared.domain.schedule import Windows
@@ -17,6 +19,31 @@ class Caps(Struct, frozen=True, kw_only=True):
     hourly: int | None = None
     daily: int | None = None
     monthly: int | None = None
+
+
+class SubjectCaps(Struct, frozen=True, kw_only=True):
+    """A buyer or a group that a place is wanted of: `b12` or `g3`, with its limits and the windows of now."""
+
+    subject: str
+    caps: Caps
+    windows: Windows
+
+
+class HeldPlaces(Struct, frozen=True, kw_only=True):
+    """The places of one leg.
+
+    Shape: subjects as in `b12,g3`, at most one buyer and one group. windows: the buyer's hour, day and month, then the
+    group's, in which the leg was counted. Both as the leg's row keeps them.
+    """
+
+    subjects: str = ""
+    windows: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
+
+    def each(self) -> Iterator[tuple[str, Windows]]:
+        """Every subject, with the windows it was counted in."""
+        for subject in filter(None, self.subjects.split(",")):
+            hour_at, day_at, month_at = self.windows[3:] if subject.startswith("g") else self.windows[:3]
+            yield subject, Windows(hour_at=hour_at, day_at=day_at, month_at=month_at)
 
 
 class Fill(Struct, frozen=True, kw_only=True):

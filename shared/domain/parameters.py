@@ -203,6 +203,21 @@ def _read_json(body: bytes) -> Parameters:
     return parameters
 
 
+def root_scalars(body: bytes) -> Parameters:
+    """The fields of a JSON object that are text, numbers or booleans, for tags; nothing of whatever is no object.
+
+    Shape: at most 100, each of a tag's size, without NUL.
+    """
+    try:
+        raws = _decode_object(body.removeprefix(_BOM))
+        texts = {name: _scalar(raw) for name, raw in raws.items() if bytes(raw)[:1] not in {b"{", b"["}}
+    except (ValueError, RecursionError):
+        return {}
+    told = {name: text for name, text in texts.items() if name and text is not None}
+    sound = [(n, text) for n, text in told.items() if "\0" not in n + text and not fault_of_tags({n: text})]
+    return dict(sound[:_MOST_TAGS])
+
+
 def _scalar(raw: Raw) -> str | None:
     data = bytes(raw)
     if data[:1] == b'"':

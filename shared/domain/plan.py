@@ -11,6 +11,7 @@ from msgspec import Struct
 from shared.domain.caps import Caps
 from shared.domain.schedule import Block
 from shared.domain.tags import Rule
+from shared.domain.webhooks import Webhook
 
 
 class ListIds(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class Company(Struct, frozen=True, kw_only=True):
     time_zone: str
     list_buckets: int
     real_time_bidding: bool = True
+    reuse_tags: bool = True
     lists: ListIds = ListIds()
     publishers: Mapping[str, Publisher]
     publishers_by_id: Mapping[int, Publisher]
@@ -49,7 +51,10 @@ class Company(Struct, frozen=True, kw_only=True):
 
 
 class Buyer(Struct, frozen=True, kw_only=True):
-    """A buyer as a candidate. Units: bid_revenue in the company's currency, None = no static bid."""
+    """A buyer as a candidate.
+
+    Units: bid_revenue in the company's currency, None = no static bid; timeout_seconds of ringing.
+    """
 
     id: int
     tid: str
@@ -65,6 +70,8 @@ class Buyer(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     lists: ListIds = ListIds()
     bid_revenue: Decimal | None = None
+    timeout_seconds: int = 30
+    send_digits: str = ""
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -100,7 +107,7 @@ class ConversionEntry(Struct, frozen=True, kw_only=True):
 
 
 class Criterion(Struct, frozen=True, kw_only=True):
-    """A conversion criteria group, in eval_order."""
+    """A conversion criteria group, in eval_order. Units: dedupe_seconds between a caller's calls, 0 = the campaign's."""
 
     id: int
     pays_publisher: bool
@@ -108,11 +115,13 @@ class Criterion(Struct, frozen=True, kw_only=True):
     timer: bool
     rules: tuple[Rule, ...] = ()
     entries: tuple[ConversionEntry, ...] = ()
+    dedupe_seconds: int = 0
 
 
 class InboundNumber(Struct, frozen=True, kw_only=True):
     """A tracked number of the campaign."""
 
+    id: int = 0
     number: str
     rtb_pool: bool = False
     publisher_id: int = 0
@@ -142,3 +151,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     groups: Mapping[int, Group] = {}
     criteria: tuple[Criterion, ...] = ()
     numbers: Mapping[str, InboundNumber] = {}
+    webhooks: tuple[Webhook, ...] = ()
+    dedupe_seconds: int = 0
+    no_target_message: str = ""
+    fallback_number: str = ""

@@ -29,8 +29,7 @@ SET_GENERATIONS = hot_script(__file__, "set_generations", _TURN)
 SET_CALLERS = hot_script(__file__, "set_callers", _TURN)
 CLEAR_BUCKETS = hot_script(__file__, "clear_buckets", _TURN)
 SET_FILLS = hot_script(__file__, "set_fills", _TURN, FILLS)
-SET_TAGS = hot_script(__file__, "set_tags", _TURN)
-SCRIPTS = (SET_VERSION, SET_GENERATIONS, SET_CALLERS, CLEAR_BUCKETS, SET_FILLS, SET_TAGS)
+SCRIPTS = (SET_VERSION, SET_GENERATIONS, SET_CALLERS, CLEAR_BUCKETS, SET_FILLS)
 
 _AT_ONCE = 100
 _PAIRS = 500
@@ -93,12 +92,6 @@ class HotCompany(Struct, frozen=True, kw_only=True):
             flat = [part for pair in some for part in pair]
             await self._run(SET_FILLS, (redis_keys.fills(self.shard),), args=flat)
 
-    async def set_tags(self, caller: str, texts: Mapping[int, str], *, ttl_ms: int) -> None:
-        """The stored tags of one caller by publisher."""
-        key = redis_keys.caller(self.shard, self.company_id, e164=caller)
-        flat = [str(part) for pair in texts.items() for part in pair]
-        await self._run(SET_TAGS, (key,), args=(ttl_ms, *flat))
-
     async def _run(self, script: Script, keys: Sequence[str], *, args: Sequence[str | int]) -> None:
         head = redis_keys.head(self.shard)
         whole = (self.run_id, self.rebuild, self.company_id, self.turn, *args)
@@ -141,9 +134,9 @@ def parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield some
 
 
-async def some_at_once(writes: Iterable[Awaitable[None]]) -> None:
+async def some_at_once(writes: Iterable[Awaitable[object]]) -> None:
     """All of them, as many at once as a link takes. Errors: the first, once its batch has ended."""
     for some in parts(writes, _AT_ONCE):
         for outcome in await asyncio.gather(*some, return_exceptions=True):
-            if outcome is not None:
+            if isinstance(outcome, BaseException):
                 raise outcome

@@ -1,8 +1,8 @@
 """Hot copies that are owed to Redis: noted in the transaction of their cause, written before its answer or by
 the worker.
 
-Owns the table hot_sync. Must never replay an operation: what is written is today's truth, read and written
-under the company's row lock, so that the order of the notes cannot matter.
+Owns the table hot_sync, in which stored_tags.py too notes what it owes. Must never replay an operation: what is written is
+today's truth, read and written under the company's row lock, so that the order of the notes cannot matter.
 
 | kind | subject | what is written |
 |---|---|---|
@@ -22,11 +22,13 @@ Failure policy: Redis away or cold is Unavailable; nothing is lost, the rows sta
 
 from collections.abc import Sequence
 
-from shared.stores.hot_company import HotCompany, take_turn
+from shared.stores.hot_company import HotCompany, some_at_once, take_turn
+from shared.stores.hot_tags import assign
 from shared.stores.list_buckets import sync_generations, sync_numbers, sync_numbers_of
 from shared.stores.mirror import load_mirror
 from shared.stores.postgres import Connection, Postgres
 from shared.stores.redis import Redis
+from shared.stores.stored_tags import load_hot_tags
 
 VERSION = "version"
 LIST = "list"
@@ -47,7 +49,25 @@ async def note(connection: Connection, company_id: int, *subjects: str, kind: st
         await connection.execute(INSERT_NOTES, company_id, kind, subjects or ("",))
 
 
-FIND_OWING = "SELECT DISTINCT company_id FROM hot_sync WHERE company_id > $1 ORDER BY company_id LIMIT $2"
+# What another one has locked is being settled there; nobody waits. The loss of a crash is that the worker writes it again.
+TAKE_BACK = """
+DELETE FROM hot_sync WHERE id IN (SELECT id FROM hot_sync WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED)
+"""
+
+
+async def take_back(postgres: Postgres, ids: Sequence[int]) -> None:
+    """Owe these no more: they stand in Redis. Errors: Unavailable. Cost: a transaction that waits for no disk."""
+    async with postgres.transaction() as connection:
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(TAKE_BACK, ids)
+
+
+# Whoever wrote tags tells Redis, and takes the note back within 50 ms: only what is older is left over.
+FIND_OWING = """
+SELECT DISTINCT company_id FROM hot_sync
+WHERE company_id > $1 AND (kind <> 'tags' OR created_at < now() - interval '250 milliseconds')
+ORDER BY company_id LIMIT $2
+"""
 
 
 async def find_owing(postgres: Postgres, *, after: int = 0, limit: int = 1_000) -> list[int]:
@@ -94,8 +114,8 @@ async def _write(connection: Connection, hot: HotCompany, *, owed: dict[str, lis
         await sync_numbers(connection, hot, numbers=owed[LIST_NUMBER])
     if FILLS in owed:
         await hot.set_fills(await load_mirror(connection, hot.company_id, subjects=owed[FILLS]))
-    for caller in owed.get(TAGS, ()):
-        await _write_tags(connection, hot, caller=caller)
+    if TAGS in owed:
+        await _write_tags(connection, hot, callers=owed[TAGS])
     if VERSION in owed:
         await hot.set_version()
 
@@ -110,14 +130,9 @@ async def _write_lists(connection: Connection, hot: HotCompany, *, subjects: Seq
         )
 
 
-LOAD_TAGS = """
-SELECT publisher_id, rev, tags::text AS tags, (extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms,
-       (extract(epoch FROM expires_at - now()) * 1000)::bigint AS left_ms
-FROM stored_tags WHERE company_id = $1 AND caller = $2 AND expires_at > now()
-"""
-
-
-async def _write_tags(connection: Connection, hot: HotCompany, *, caller: str) -> None:
-    rows = await connection.fetch(LOAD_TAGS, hot.company_id, caller)
-    texts = {row["publisher_id"]: f"{row['rev']}|{row['expires_ms']}|{row['tags']}" for row in rows}
-    await hot.set_tags(caller, texts, ttl_ms=max((row["left_ms"] for row in rows), default=0))
+async def _write_tags(connection: Connection, hot: HotCompany, *, callers: Sequence[str]) -> None:
+    owed = await load_hot_tags(connection, hot.company_id, callers=callers)
+    await some_at_once(
+        assign(hot.redis, hot.shard, company_id=hot.company_id, caller=caller, hot=tags)
+        for caller, tags in owed.items()
+    )

@@ -3,12 +3,17 @@
 Owns the table key_uses. Must never count a use twice: whoever saves uses knows which of them are new.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
-from shared.stores.postgres import Connection
+from shared.errors import Unavailable
+from shared.stores.moments import moment
+from shared.stores.postgres import Connection, Postgres
+
+_PAUSE_S = 1.0
 
 
 class KeyUse(Struct, frozen=True, kw_only=True):
@@ -44,3 +49,42 @@ async def save_uses(connection: Connection, uses: Sequence[KeyUse]) -> None:
             [use.last_at for use in uses],
             [use.uses for use in uses],
         )
+
+
+class UseCounts:
+    """Uses that no row tells of: counted here, saved each second.
+
+    Failure policy: while Postgres is away they wait; a crash loses a second of them.
+    """
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._counts: dict[int, tuple[int, int]] = {}
+
+    def add(self, key_id: int, now_ms: int) -> None:
+        """A key was used once more."""
+        uses, _ = self._counts.get(key_id, (0, 0))
+        self._counts[key_id] = (uses + 1, now_ms)
+
+    async def run(self) -> None:
+        """Save until cancelled, and once more then."""
+        try:
+            while True:
+                await asyncio.sleep(_PAUSE_S)
+                await self.save()
+        finally:
+            await self.save()
+
+    async def save(self) -> None:
+        """Bring the table up to date. Cost: one transaction, none when nothing was used."""
+        counts, self._counts = self._counts, {}
+        if not counts:
+            return
+        uses = [KeyUse(key_id=key, uses=n, last_at=moment(at)) for key, (n, at) in counts.items()]
+        try:
+            async with self._postgres.transaction() as connection:
+                await save_uses(connection, uses)
+        except Unavailable:
+            for key, (n, at) in counts.items():
+                more, later = self._counts.get(key, (0, 0))
+                self._counts[key] = (n + more, max(at, later))

@@ -14,13 +14,11 @@ from msgspec import Struct
 from shared.clock import Clock
 from shared.domain.keys import Key, Kind, authorize
 from shared.domain.reasons import Reason
-from shared.errors import Unavailable
-from shared.stores import redis_keys
 from shared.stores.clock_sampler import ClockSampler
 from shared.stores.config_cache import ConfigCache
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.key_lookup import KeyLookup
-from shared.stores.redis import Redis
+from shared.stores.versions import Versions
 
 T = TypeVar("T")
 
@@ -43,11 +41,17 @@ class Keyring(Generic[T]):
     """Keys of one kind of request. Errors: Unavailable when a key or the config version cannot be read."""
 
     def __init__(
-        self, keys: KeyLookup[T], config: ConfigCache[T], *, redis: Redis, clock: Clock, sampler: ClockSampler
+        self,
+        keys: KeyLookup[T],
+        config: ConfigCache[T],
+        *,
+        versions: Versions,
+        clock: Clock,
+        sampler: ClockSampler,
     ) -> None:
         self.config = config
         self._keys = keys
-        self._redis = redis
+        self._versions = versions
         self._clock = clock
         self._sampler = sampler
 
@@ -88,12 +92,7 @@ class Keyring(Generic[T]):
 
         Cost: one round trip.
         """
-        epoch, current = await self._redis.command(
-            key.shard, "HMGET", redis_keys.head(key.shard), "epoch", f"v:{key.company_id}"
-        )
-        if epoch is None or epoch.decode() != self._redis.run_id_of(key.shard):
-            raise Unavailable("redis")
-        if int(current or 0) <= version:
+        if await self._versions.current(key.company_id, shard=key.shard) <= version:
             return True
         await self.config.refresh(key.company_id)
         return False

@@ -21,31 +21,31 @@ from shared.stores.redis import Redis
 MIRROR = hot_script(__file__, "mirror", FILLS)
 _PAIRS = 500
 
-_FILL = "subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n, rev"
+FILL_COLUMNS = "subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n, rev"
 LOAD_FILLS = f"""
-SELECT {_FILL} FROM cap_fills WHERE company_id = $1 AND subject = ANY($2::text[])
+SELECT {FILL_COLUMNS} FROM cap_fills WHERE company_id = $1 AND subject = ANY($2::text[])
 """  # noqa: S608 - the columns above
 
 
 async def load_mirror(connection: Connection, company_id: int, *, subjects: Sequence[str]) -> dict[str, str]:
     """The mirror texts of some of a company's subjects; those without a row are left out."""
     rows = await connection.fetch(LOAD_FILLS, company_id, subjects)
-    return {row["subject"]: _text(row) for row in rows}
+    return {row["subject"]: text_of(row) for row in rows}
 
 
 LOAD_ALL = f"""
-SELECT company_id, {_FILL} FROM cap_fills WHERE company_id = ANY($1::bigint[])
+SELECT company_id, {FILL_COLUMNS} FROM cap_fills WHERE company_id = ANY($1::bigint[])
 """  # noqa: S608 - the columns above
 
 
 async def load_mirrors(connection: Connection, companies: Sequence[int]) -> list[tuple[int, str, str]]:
     """Every mirror text of these companies: company id, subject, text."""
     rows = await connection.fetch(LOAD_ALL, companies)
-    return [(row["company_id"], row["subject"], _text(row)) for row in rows]
+    return [(row["company_id"], row["subject"], text_of(row)) for row in rows]
 
 
 LOAD_CHANGED = f"""
-SELECT shard, {_FILL} FROM cap_fills JOIN companies ON companies.id = company_id
+SELECT shard, {FILL_COLUMNS} FROM cap_fills JOIN companies ON companies.id = company_id
 WHERE changed_at > now() - make_interval(secs => $1)
 """  # noqa: S608 - the columns above
 
@@ -57,7 +57,7 @@ async def refresh(postgres: Postgres, redis: Redis, *, within_s: float) -> int:
     """
     by_shard: dict[int, dict[str, str]] = {}
     for row in await postgres.fetch(LOAD_CHANGED, within_s):
-        by_shard.setdefault(row["shard"], {})[row["subject"]] = _text(row)
+        by_shard.setdefault(row["shard"], {})[row["subject"]] = text_of(row)
     counts = await asyncio.gather(
         *(assign(redis, shard, mirror=mirror) for shard, mirror in by_shard.items())
     )
@@ -75,7 +75,8 @@ async def assign(redis: Redis, shard: int, *, mirror: Mapping[str, str]) -> int:
     return assigned
 
 
-def _text(row: Record) -> str:
+def text_of(row: Record) -> str:
+    """The mirror text of a row of FILL_COLUMNS."""
     return mirror_text(
         Fill(
             hour_at=row["hour_at"],

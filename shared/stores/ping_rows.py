@@ -3,7 +3,6 @@
 Owns the columns and their conversion. Must never run a statement: shared/stores/pings.py does.
 """
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +11,8 @@ from asyncpg import Record
 
 from shared.domain.ping_log import PingRow, Replay
 from shared.domain.pings import TraceRow
+from shared.stores.moments import moment, moment_or_none, unix_ms
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
 _encode = msgspec.json.Encoder().encode
 _decode_tags = msgspec.json.Decoder(dict[str, str | tuple[str, ...]]).decode
 _decode_trace = msgspec.json.Decoder(tuple[TraceRow, ...]).decode
@@ -75,23 +73,14 @@ def to_record(row: PingRow) -> tuple[Any, ...]:
         _text(tags.get("caller_city")),
         _text(tags.get("caller_zip")),
         _text(tags.get("caller_country")),
-        moment(row.expires_ms) if row.expires_ms else None,
-        moment(row.ended_ms) if row.ended_ms else None,
+        moment_or_none(row.expires_ms),
+        moment_or_none(row.ended_ms),
         Decimal(max(0, row.ended_ms - row.created_ms)) / 1000 if row.ended_ms else None,
         row.holds,
         _encode(tags).decode(),
         None if row.trace is None else _encode(row.trace).decode(),
         _encode(row.replay).decode(),
     )
-
-
-def moment(unix_ms: int) -> datetime:
-    """Milliseconds as Postgres takes them, exactly. Errors: OverflowError beyond the year 9999."""
-    return _EPOCH + unix_ms * _MS
-
-
-def _ms(at: datetime | None) -> int:
-    return (at - _EPOCH) // _MS if at else 0
 
 
 def _text(value: str | tuple[str, ...] | None) -> str | None:
@@ -103,7 +92,7 @@ def from_record(row: Record) -> PingRow:
     return PingRow(
         uuid=row["uuid"],
         company_id=row["company_id"],
-        created_ms=_ms(row["created_at"]),
+        created_ms=unix_ms(row["created_at"]),
         key_id=row["key_id"],
         caller=row["caller"] or "",
         publisher_id=row["publisher_id"] or 0,
@@ -113,13 +102,13 @@ def from_record(row: Record) -> PingRow:
         reason=row["reason"] or "",
         original_uuid=row["original"] or "",
         test=row["test"],
-        expires_ms=_ms(row["expires_at"]),
-        ended_ms=_ms(row["ended_at"]),
+        expires_ms=unix_ms(row["expires_at"]),
+        ended_ms=unix_ms(row["ended_at"]),
         holds=row["holds"],
         tags=_decode_tags(row["tags"]),
         trace=None if row["trace"] is None else _decode_trace(row["trace"]),
         replay=_decode_replay(row["replay"]),
-        confirmed_ms=_ms(row["confirmed_at"]),
-        claimed_ms=_ms(row["claimed_at"]),
+        confirmed_ms=unix_ms(row["confirmed_at"]),
+        claimed_ms=unix_ms(row["claimed_at"]),
         call_uuid=row["call_uuid"] or "",
     )

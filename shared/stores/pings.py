@@ -13,8 +13,11 @@ from shared.domain import uuid7
 from shared.domain.ping_log import PingRow
 from shared.domain.pings import Confirmation
 from shared.stores.key_uses import KeyUse
-from shared.stores.ping_rows import COLUMN_LIST, COLUMNS, SELECTED, from_record, moment, to_record
+from shared.stores.moments import moment
+from shared.stores.ping_rows import COLUMN_LIST, COLUMNS, SELECTED, from_record, to_record
 from shared.stores.postgres import Connection, Postgres
+
+_LONGEST_LIFE_MS = 86_400_000
 
 CREATE_DRAINED = "CREATE TEMP TABLE IF NOT EXISTS drained_pings (LIKE pings) ON COMMIT DELETE ROWS"
 # A row that is there already was drained before, unless its caller's claim came first: that one lacks everything else.
@@ -140,7 +143,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-# Before the drain: a row with nothing but the claim, which the drain then completes.
+# Before the drain: a row with nothing but the claim, which the drain then completes. A reservation that was live when its
+# caller came may have been ended by the expire job while the claim was on its way.
 SAVE_CLAIM = """
 INSERT INTO pings (company_id, created_at, uuid, key_id, publisher_id, campaign_id,
                    status, call_uuid, claimed_at, ended_at, time_to_resolve_s)
@@ -148,12 +152,12 @@ VALUES ($1, $2, $3, $4, $5, $6, 'claimed', $7, $8, $8, greatest(0, extract(epoch
 ON CONFLICT (created_at, uuid) DO UPDATE SET
     status = 'claimed', call_uuid = excluded.call_uuid, claimed_at = excluded.claimed_at,
     ended_at = excluded.ended_at, time_to_resolve_s = excluded.time_to_resolve_s
-WHERE pings.status IN ('reserved', 'confirmed', 'expired')
+WHERE pings.status IN ('reserved', 'confirmed', 'expired') AND pings.expires_at > excluded.claimed_at
 """
 
 
 async def save_claim(connection: Connection, claim: Claim) -> bool:
-    """Move a ping on to claimed, in the transaction of its call; False when a call has claimed it already."""
+    """Move a ping on to claimed, in the transaction of its call; False when another call has it, or it had run out."""
     tag = await connection.execute(
         SAVE_CLAIM,
         claim.company_id,
@@ -179,6 +183,61 @@ async def find_ping(postgres: Postgres, uuid: str) -> PingRow | None:
     return None if row is None else from_record(row)
 
 
+_CLAIMABLE = """company_id = $1 AND expires_at > $2 AND status IN ('reserved', 'confirmed') AND replay ? 'winner'
+  AND duplicate_original_uuid IS NULL"""
+FIND_NAMED = f"""
+SELECT {SELECTED} FROM pings WHERE {_CLAIMABLE} AND created_at = $3 AND uuid = $4
+"""  # noqa: S608 - the columns and the conditions above
+# The caller's own first, else the number's lease to a caller who sent no number; a test's are nobody's.
+FIND_HELD = f"""
+SELECT {SELECTED} FROM pings
+WHERE {_CLAIMABLE} AND created_at > $3 AND (caller = $4 OR caller IS NULL) AND number = $5 AND NOT test
+ORDER BY caller NULLS LAST, created_at DESC LIMIT 1
+"""  # noqa: S608 - the columns and the conditions above
+
+
+async def find_claimable(
+    postgres: Postgres, company_id: int, *, caller: str, number: str, uuid: str, now_ms: int
+) -> PingRow | None:
+    """The live reservation that a call may claim, as the log knows it: without Redis. None when there is none.
+
+    Shape: the one of that uuid; with uuid "" the one of the caller ("" = anonymous) and the number. It may be claimed before
+    the call gets to it: save_claim says. Cost: one index look-up.
+    """
+    if uuid and not uuid7.is_uuid7(uuid):
+        return None
+    if uuid:
+        named = (FIND_NAMED, company_id, moment(now_ms), moment(uuid7.ms_of(uuid)), uuid)
+        row = await postgres.fetchrow(*named)
+    else:
+        since = moment(now_ms - _LONGEST_LIFE_MS)
+        row = await postgres.fetchrow(FIND_HELD, company_id, moment(now_ms), since, caller, number)
+    return None if row is None else from_record(row)
+
+
+FIND_RECENT_PUBLISHER = """
+SELECT coalesce(publisher_id, 0) FROM pings
+WHERE company_id = $1 AND caller = $2 AND number = $3 AND created_at > $4 AND NOT test
+  AND status IN ('reserved', 'confirmed', 'claimed', 'expired')
+ORDER BY created_at DESC LIMIT 1
+"""
+_ATTRIBUTED_MS = 3_600_000
+
+
+async def find_recent_publisher(
+    postgres: Postgres, company_id: int, *, caller: str, number: str, now_ms: int
+) -> int | None:
+    """Whose the caller's newest reservation on that number was within the last hour, whatever became of it; None = nobody's.
+
+    Cost: one index look-up.
+    """
+    since = moment(now_ms - _ATTRIBUTED_MS)
+    publisher_id: int | None = await postgres.fetchval(
+        FIND_RECENT_PUBLISHER, company_id, caller, number, since
+    )
+    return publisher_id
+
+
 LOAD_SINCE = f"""
 SELECT {SELECTED} FROM pings
 WHERE created_at >= $1 AND ($2::bigint IS NULL OR key_id = $2) ORDER BY created_at, uuid LIMIT $3
@@ -200,7 +259,6 @@ SELECT {SELECTED} FROM pings
 WHERE company_id = ANY($1::bigint[]) AND caller IS NULL AND number IS NOT NULL AND NOT test AND duplicate_original_uuid IS NULL
   AND expires_at > $2 AND created_at > $3
 """  # noqa: S608 - the columns above
-_LONGEST_LIFE_MS = 86_400_000
 
 
 async def load_live(connection: Connection, company_ids: Sequence[int], *, now_ms: int) -> list[PingRow]:

@@ -3,16 +3,18 @@
 -- (-1 = none), and the starts of its hour, day and month. A subject without any limit is left out.
 -- fills hash: <subject> = `hour_at hour_n day_at day_n month_at month_n hard_n live_n rev`, h:<subject> = live holds.
 
--- At most 64 holds whose time is over are given back; who removes the member takes the hold away, so each goes once.
+-- Gives a hold back, once: who removes the member takes the hold away. `uuid|b12,g3`
+local function drop_hold(member, fills, due)
+  if redis.call('ZREM', due, member) == 0 then return end
+  for subject in string.gmatch(string.match(member, '|(.*)$'), '[bg]%d+') do
+    if redis.call('HINCRBY', fills, 'h:' .. subject, -1) <= 0 then redis.call('HDEL', fills, 'h:' .. subject) end
+  end
+end
+
+-- At most 64 holds whose time is over are given back.
 local function release_due(due, fills, now)
   local members = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 64)
-  for _, member in ipairs(members) do
-    if redis.call('ZREM', due, member) == 1 then
-      for subject in string.gmatch(string.match(member, '|(.*)$'), '[bg]%d+') do
-        if redis.call('HINCRBY', fills, 'h:' .. subject, -1) <= 0 then redis.call('HDEL', fills, 'h:' .. subject) end
-      end
-    end
-  end
+  for _, member in ipairs(members) do drop_hold(member, fills, due) end
   return #members
 end
 

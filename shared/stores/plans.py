@@ -15,8 +15,6 @@ from shared.domain.lists import Effect, effect_of
 from shared.domain.plan import (
     Buyer,
     Company,
-    ConversionEntry,
-    Criterion,
     Group,
     InboundNumber,
     ListIds,
@@ -25,12 +23,10 @@ from shared.domain.plan import (
     Route,
 )
 from shared.domain.schedule import Block
-from shared.domain.tags import Rule, read_rule
+from shared.stores.plan_causes import load_criteria, load_webhooks, read_rules
 from shared.stores.postgres import Connection, Postgres
 
-_texts = msgspec.json.Decoder(list[str]).decode
 _blocks = msgspec.json.Decoder(tuple[Block, ...]).decode
-_entries = msgspec.json.Decoder(tuple[ConversionEntry, ...]).decode
 _names = msgspec.json.Decoder(dict[str, str]).decode
 _features = msgspec.json.Decoder(dict[str, bool]).decode
 _anything = msgspec.json.Decoder(dict[str, Any]).decode
@@ -56,13 +52,15 @@ async def load_company(postgres: Postgres, company_id: int) -> Company | None:
         cids = await connection.fetch(SELECT_CIDS, company_id)
         numbers = await connection.fetch(SELECT_NUMBER_CAMPAIGNS, company_id)
         lists = await _lists(connection, "company", ids=[company_id])
+    features = _features(row["features"])
     return Company(
         id=row["id"],
         shard=row["shard"],
         version=row["config_version"],
         time_zone=row["time_zone"],
         list_buckets=row["list_buckets"],
-        real_time_bidding=_features(row["features"]).get("real_time_bidding", True),
+        real_time_bidding=features.get("real_time_bidding", True),
+        reuse_tags=features.get("reuse_tags", True),
         lists=lists.get(company_id, ListIds()),
         publishers={publisher.afid: publisher for publisher in publishers},
         publishers_by_id={publisher.id: publisher for publisher in publishers},
@@ -72,12 +70,13 @@ async def load_company(postgres: Postgres, company_id: int) -> Company | None:
 
 
 SELECT_CAMPAIGN = """
-SELECT id, cid, routing_mode, paused, allow_loss, default_payout, default_revenue, seconds, tags::text AS tags
+SELECT id, cid, routing_mode, paused, allow_loss, default_payout, default_revenue, seconds, tags::text AS tags,
+       dedupe_seconds, no_target_message, fallback_number
 FROM campaigns WHERE id = $1 AND company_id = $2
 """
 SELECT_VERSION = "SELECT config_version FROM companies WHERE id = $1"
 SELECT_NUMBERS = """
-SELECT number, rtb_pool, publisher_id, tags::text AS tags FROM numbers WHERE campaign_id = $1 ORDER BY id
+SELECT id, number, rtb_pool, publisher_id, tags::text AS tags FROM numbers WHERE campaign_id = $1 ORDER BY id
 """
 
 
@@ -96,7 +95,8 @@ async def load_plan(postgres: Postgres, company: Company, *, campaign_id: int) -
         wanted = {route.buyer_id for route in routes if route.buyer_id}
         wanted.update(member for group in groups.values() for member in group.members)
         buyers = await _buyers(connection, sorted(wanted), zone=company.time_zone)
-        criteria = await _criteria(connection, campaign_id)
+        criteria = await load_criteria(connection, campaign_id)
+        webhooks = await load_webhooks(connection, campaign_id)
         lists = await _lists(connection, "campaign", ids=[campaign_id])
         numbers = await connection.fetch(SELECT_NUMBERS, campaign_id)
     return Plan(
@@ -110,13 +110,17 @@ async def load_plan(postgres: Postgres, company: Company, *, campaign_id: int) -
         default_payout=row["default_payout"],
         default_revenue=row["default_revenue"],
         seconds=row["seconds"],
-        rules=_rules(row["tags"]),
+        rules=read_rules(row["tags"]),
         lists=lists.get(campaign_id, ListIds()),
         routes=routes,
         buyers=buyers,
         groups=groups,
         criteria=criteria,
         numbers={found["number"]: _number(found) for found in numbers},
+        webhooks=webhooks,
+        dedupe_seconds=row["dedupe_seconds"],
+        no_target_message=row["no_target_message"],
+        fallback_number=row["fallback_number"] or "",
     )
 
 
@@ -163,7 +167,8 @@ async def _groups(connection: Connection, ids: list[int]) -> dict[int, Group]:
 
 SELECT_BUYERS = """
 SELECT id, tid, name, dba, number, priority, weight, paused, time_zone, business_hours::text AS business_hours,
-       cap_concurrency, cap_hard, cap_hourly, cap_daily, cap_monthly, tags::text AS tags, bid::text AS bid
+       cap_concurrency, cap_hard, cap_hourly, cap_daily, cap_monthly, tags::text AS tags, bid::text AS bid,
+       timeout_seconds, send_digits
 FROM buyers WHERE id = ANY($1::bigint[])
 """
 
@@ -183,32 +188,14 @@ async def _buyers(connection: Connection, ids: list[int], *, zone: str) -> dict[
             time_zone=row["time_zone"] or zone,
             hours=_blocks(row["business_hours"]),
             caps=_caps(row),
-            rules=_rules(row["tags"]),
+            rules=read_rules(row["tags"]),
             lists=lists.get(row["id"], ListIds()),
             bid_revenue=_static_bid(row["bid"]),
+            timeout_seconds=row["timeout_seconds"],
+            send_digits=row["send_digits"],
         )
         for row in await connection.fetch(SELECT_BUYERS, ids)
     }
-
-
-SELECT_CRITERIA = """
-SELECT id, side, kind, tags::text AS tags, conversions::text AS conversions
-FROM conversion_criteria WHERE campaign_id = $1 ORDER BY eval_order, id
-"""
-
-
-async def _criteria(connection: Connection, campaign_id: int) -> tuple[Criterion, ...]:
-    return tuple(
-        Criterion(
-            id=row["id"],
-            pays_publisher=row["side"] != "receivable",
-            bills_buyer=row["side"] != "payable",
-            timer=row["kind"] == "timer",
-            rules=_rules(row["tags"]),
-            entries=_entries(row["conversions"]),
-        )
-        for row in await connection.fetch(SELECT_CRITERIA, campaign_id)
-    )
 
 
 SELECT_LISTS = """
@@ -233,6 +220,7 @@ async def _lists(connection: Connection, level: str, *, ids: list[int]) -> dict[
 
 def _number(row: Record) -> InboundNumber:
     return InboundNumber(
+        id=row["id"],
         number=row["number"],
         rtb_pool=row["rtb_pool"],
         publisher_id=row["publisher_id"] or 0,
@@ -248,10 +236,6 @@ def _caps(row: Record) -> Caps:
         daily=row["cap_daily"],
         monthly=row["cap_monthly"],
     )
-
-
-def _rules(text: str) -> tuple[Rule, ...]:
-    return tuple(read_rule(rule) for rule in _texts(text))
 
 
 def _static_bid(text: str | None) -> Decimal | None:

@@ -6,26 +6,13 @@ whoever applies a change of the same company does so after the rebuild.
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from shared.domain.ping_log import PingRow
 from shared.stores.mirror import load_mirrors
-from shared.stores.ping_rows import moment
 from shared.stores.pings import load_leases, load_live
 from shared.stores.postgres import Connection
+from shared.stores.stored_tags import CallerTags, load_all_hot_tags
 
 LEASE_AFTER_MS = 30_000  # a number stays leased so long after its reservation ran out
-
-
-class StoredTags(Struct, frozen=True, kw_only=True):
-    """Tags kept for one caller. Shape: publisher_id 0 = any publisher's; tags is JSON text."""
-
-    company_id: int
-    caller: str
-    publisher_id: int
-    rev: int
-    expires_ms: int
-    tags: str
 
 
 class Truth:
@@ -34,7 +21,7 @@ class Truth:
     def __init__(self) -> None:
         self.versions: dict[int, int] = {}
         self.mirror: dict[str, str] = {}
-        self.stored_tags: list[StoredTags] = []
+        self.stored_tags: list[CallerTags] = []
         self.live: list[PingRow] = []
         self.leases: list[PingRow] = []
 
@@ -60,33 +47,10 @@ async def load_truth(connection: Connection, shards: Sequence[int], *, now_ms: i
         return truth
     for company_id, subject, text in await load_mirrors(connection, companies):
         truth[shard_of[company_id]].mirror[subject] = text
-    for stored in await _load_stored_tags(connection, companies, now_ms=now_ms):
+    for stored in await load_all_hot_tags(connection, companies, now_ms=now_ms):
         truth[shard_of[stored.company_id]].stored_tags.append(stored)
     for ping in await load_live(connection, companies, now_ms=now_ms):
         truth[shard_of[ping.company_id]].live.append(ping)
     for ping in await load_leases(connection, companies, since_ms=now_ms - LEASE_AFTER_MS):
         truth[shard_of[ping.company_id]].leases.append(ping)
     return truth
-
-
-LOAD_STORED_TAGS = """
-SELECT company_id, caller, publisher_id, rev, tags::text AS tags,
-       (extract(epoch FROM expires_at) * 1000)::bigint AS expires_ms
-FROM stored_tags WHERE company_id = ANY($1::bigint[]) AND expires_at > $2
-"""
-
-
-async def _load_stored_tags(
-    connection: Connection, companies: Sequence[int], *, now_ms: int
-) -> list[StoredTags]:
-    return [
-        StoredTags(
-            company_id=row["company_id"],
-            caller=row["caller"],
-            publisher_id=row["publisher_id"],
-            rev=row["rev"],
-            expires_ms=row["expires_ms"],
-            tags=row["tags"],
-        )
-        for row in await connection.fetch(LOAD_STORED_TAGS, companies, moment(now_ms))
-    ]

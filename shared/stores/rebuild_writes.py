@@ -12,9 +12,10 @@ from shared.domain.reservations import Reservation, write_reservation
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.hot_company import parts, some_at_once
-from shared.stores.rebuild_truth import LEASE_AFTER_MS, StoredTags, Truth
+from shared.stores.rebuild_truth import LEASE_AFTER_MS, Truth
 from shared.stores.redis import Redis
 from shared.stores.scripts import load_script
+from shared.stores.stored_tags import CallerTags
 
 BEGIN = load_script(__file__, "rebuild_begin")
 WRITE = load_script(__file__, "rebuild_write")
@@ -70,10 +71,10 @@ class ShardWriter:
         args = (self._run_id, self._token)
         await self._applied(self._redis.script(FINISH, self._shard, keys=(self._head,), args=args))
 
-    async def _stored_tags(self, stored: StoredTags, now_ms: int) -> None:
+    async def _stored_tags(self, stored: CallerTags, now_ms: int) -> None:
         key = redis_keys.caller(self._shard, stored.company_id, e164=stored.caller)
-        text = f"{stored.rev}|{stored.expires_ms}|{stored.tags}"
-        await self.write_hash(key, {f"t{stored.publisher_id}": text}, ttl_ms=stored.expires_ms - now_ms)
+        field = {f"t{stored.publisher_id}": stored.hot.text}
+        await self.write_hash(key, field, ttl_ms=stored.hot.until_ms - now_ms)
 
     async def _reservation(self, ping: PingRow, now_ms: int) -> None:
         keys = (self._head, redis_keys.reservation(self._shard, ping.uuid), self._fills, self._due)

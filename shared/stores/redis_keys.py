@@ -9,7 +9,8 @@ Must never be bypassed: no other file spells a key.
 `{sNN}:c:<company>:<e164>`  hash, stays as long as its newest field: one caller
     k<key> = its live reservation, the same text as below; m<campaign> = the key whose reservation it is,
     or the text itself once that key has another, elsewhere;
-    n<number> = `uuid|expires_ms`; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's).
+    n<number> = `uuid|expires_ms`; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's;
+    expires_ms 0 = used up).
 `{sNN}:c:t<key>:<e164>`  the same for a test key, whose shield and leases (e164 "") are its own
 `{sNN}:a:<campaign>`  hash, stays as long as its newest field: numbers leased to anonymous callers
     n<number> = `uuid|expires_ms|key`, expires_ms being the reservation's + 30 s.
@@ -67,6 +68,13 @@ def test_caller(shard: int, key_id: int, *, e164: str) -> str:
 def leases(shard: int, campaign_id: int) -> str:
     """Pool numbers leased to callers who sent no number."""
     return f"{TAGS[shard]}:a:{campaign_id}"
+
+
+def holder(shard: int, company_id: int, *, test_key_id: int, campaign_id: int, e164: str) -> str:
+    """The hash that notes a caller's reservations. Shape: test_key_id 0 = no test; e164 "" = anonymous: the leases."""
+    if test_key_id:
+        return test_caller(shard, test_key_id, e164=e164)
+    return caller(shard, company_id, e164=e164) if e164 else leases(shard, campaign_id)
 
 
 def reservation(shard: int, uuid: str) -> str:

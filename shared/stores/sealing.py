@@ -1,7 +1,8 @@
 """Sealed copies of tokens and secrets: unreadable without the key-encryption key.
 
-Owns AES-256-GCM and the form of a sealed text. Must never be used by a hot service, which is not given that
-key. A sealed text is bound to its row by the HMAC it is looked up by, so it cannot be moved to another.
+Owns AES-256-GCM and the form of a sealed text. Must never be used on tokens by a hot service, which is not given that
+key; secrets of switches are sealed under one of their own. A sealed text is bound to its row by what it is looked up by, so it
+cannot be moved to another.
 """
 
 import hashlib
@@ -52,16 +53,14 @@ class Sealer:
         return Hidden(text.decode())
 
 
-def read_sealer(setting: str) -> Sealer:
-    """The sealer of RINGPOST_KEY_ENCRYPTION_KEY: one or more keys with commas between.
+def read_sealer(setting: str, *, name: str = "RINGPOST_KEY_ENCRYPTION_KEY") -> Sealer:
+    """The sealer of a setting of that name: one or more keys with commas between.
 
     Errors: OperatorError when one is too short to be a secret.
     """
     keys = [key.strip() for key in setting.split(",") if key.strip()]
     if not keys or any(len(key) < _SHORTEST for key in keys):
-        raise OperatorError(
-            f"RINGPOST_KEY_ENCRYPTION_KEY has at least {_SHORTEST} characters, drawn at random"
-        )
+        raise OperatorError(f"{name} has at least {_SHORTEST} characters, drawn at random")
     return Sealer(keys)
 
 

@@ -13,10 +13,12 @@ from deploy.local.cluster_file import (
     KEY_ENCRYPTION_KEY,
     PEPPER,
     POSTGRES_DSN,
+    SWITCH_ENCRYPTION_KEY,
     environment,
     home_of,
     new_cluster,
     read_cluster,
+    with_secrets,
     write_cluster,
 )
 from deploy.local.handover import hand_over, refuse_unknown
@@ -30,6 +32,15 @@ def test_a_cluster_keeps_its_secrets_to_its_owner(tmp_path: Path) -> None:
     assert read_cluster(tmp_path) == cluster
     assert stat.S_IMODE((tmp_path / "cluster.json").stat().st_mode) == 0o600
     assert new_cluster().settings != cluster.settings
+
+
+def test_a_home_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has() -> None:
+    new = new_cluster()
+    older = replace(new, settings={PEPPER: "p", KEY_ENCRYPTION_KEY: "k"})
+    secrets = with_secrets(older).settings
+    assert (secrets[PEPPER], secrets[KEY_ENCRYPTION_KEY]) == ("p", "k")
+    assert len(secrets[SWITCH_ENCRYPTION_KEY]) >= 32
+    assert with_secrets(new) == new
 
 
 def test_before_the_first_start_there_is_no_cluster(tmp_path: Path) -> None:
@@ -80,6 +91,12 @@ def test_ports_move_together() -> None:
 def test_a_service_sees_its_own_settings_only() -> None:
     given = {"PATH": "/bin", PEPPER: "p", f"{PEPPER}_FILE": "f", KEY_ENCRYPTION_KEY: "k", HOME: "/h"}
     assert hand_over("rtb", given) == {"PATH": "/bin", PEPPER: "p", f"{PEPPER}_FILE": "f"}
+
+
+def test_the_calls_service_opens_switches_secrets_and_no_tokens() -> None:
+    given = {PEPPER: "p", KEY_ENCRYPTION_KEY: "k", SWITCH_ENCRYPTION_KEY: "s"}
+    assert hand_over("calls", given) == {PEPPER: "p", SWITCH_ENCRYPTION_KEY: "s"}
+    assert SWITCH_ENCRYPTION_KEY not in hand_over("rtb", given)
 
 
 def test_a_setting_that_nobody_reads_is_named() -> None:

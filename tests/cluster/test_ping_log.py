@@ -14,7 +14,7 @@ from shared.stores.pings import find_ping
 from tests.services.rtb.bench import Bench, Loop, running_bench, send
 from tests.services.rtb.cases import Sent, read_account
 from tests.support.engines import Engine, empty_redis
-from tests.support.processes import ServiceProcess, ops_status, running_service, wait_until
+from tests.support.processes import ServiceProcess, ops_status, running_service, wait_until, worker_settings
 
 CALLER = "2125551212"
 HOLDING = {"postback_keys.0.add_to_caps_on_status_reserved": True, "buyers.0.caps": {"concurrency": 3}}
@@ -35,7 +35,7 @@ def bench(loop: Loop, fresh_database: str, own_redis: Engine) -> Iterator[Bench]
 
 @pytest.fixture
 def worker(bench: Bench) -> Iterator[ServiceProcess]:
-    environment = {"RINGPOST_POSTGRES_DSN": bench.dsn, "RINGPOST_REDIS_URL": bench.redis_url}
+    environment = worker_settings(bench.dsn, bench.redis_url)
     with running_service("worker", environment) as worker:
         yield worker
 

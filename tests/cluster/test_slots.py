@@ -25,6 +25,8 @@ from shared.notify import SOCKET_VARIABLE, tell_ready
 _HERE = "127.0.0.1"
 _RTB = Service(name="rtb", port=8001, ops_port=9001)
 _WORKER = Service(name="worker", port=0, ops_port=9006)
+_DATA = Service(name="data", port=8002, ops_port=9002)
+_CALLS = Service(name="calls", port=8004, ops_port=9004)
 
 
 def test_each_slot_has_its_own_sockets_on_the_same_ports() -> None:
@@ -207,6 +209,18 @@ def test_the_welcome_names_every_service_and_pastes_only_what_it_can() -> None:
     whole = welcome((_RTB, _WORKER), dict.fromkeys(DEMO_KEYS, "pbk_rtb_x"))
     assert sum(line.startswith("curl ") for line in whole) == 2
     assert any(line.startswith("UUID=$(curl ") and "status=confirmed" in line for line in whole)
+    assert not any("simulate" in line or "postbacks" in line for line in whole)
+
+
+def test_the_welcome_tells_the_whole_story_when_all_services_are_there() -> None:
+    tokens = {name: f"token-of-{name}" for name in DEMO_KEYS}
+    lines = [line for line in welcome((_RTB, _DATA, _CALLS, _WORKER), tokens) if line and line[0] != "#"]
+    beats = ("rtbs.json?", "rtbs.json?", "status=confirmed", "data_writing?", "simulate call", "postbacks/")
+    beats += ("data_reading?", "ringpost explain $CALL")
+    assert len(lines) == 4 + len(beats)
+    assert all(beat in line for beat, line in zip(beats, lines[4:], strict=True))
+    without = welcome((_RTB, _DATA, _CALLS, _WORKER), {})
+    assert not any("curl" in line for line in without)
 
 
 def test_descriptors_of_a_slot_are_those_that_the_worker_is_told() -> None:

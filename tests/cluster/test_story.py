@@ -1,4 +1,4 @@
-"""One story, from the first start of a cluster to its second: ping, confirm, explain, tail, a key's pause, Ctrl-C."""
+"""One story, from the first start of a cluster to its second: ping, call, conversion, explain, a key's pause, Ctrl-C."""
 
 import asyncio
 import json
@@ -69,12 +69,13 @@ def test_a_cluster_from_its_first_start_to_its_second(home: Story) -> None:
             uuid = pings_are_answered_and_explained(home, lines, worker_of(up))
             tail.wait_for(uuid)
             assert tail.interrupt() == 0
+        a_call_is_brought_written_on_and_converted(home, up, lines=lines[3:])
         a_key_is_paused_and_resumed(home, lines[0])
         nothing_is_left_after_ctrl_c(up)
     with home.up() as again:
         again.wait_for(READY)
         assert again.pasted() == lines
-        assert home.explain(uuid)["status"] in {"confirmed", "expired"}
+        assert home.explain(uuid)["status"] in {"confirmed", "expired", "claimed"}
         assert paste(elsewhere(lines[0], "12125550177"))["status"] == "reserved"
         nothing_is_left_after_ctrl_c(again)
 
@@ -98,6 +99,28 @@ def pings_are_answered_and_explained(home: Story, lines: list[str], worker: psut
     told = home.explain(ping["uuid"])
     assert (told["status"], Decimal(told["payout"])) == ("confirmed", Decimal("12.50"))
     return str(ping["uuid"])
+
+
+def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: list[str]) -> None:
+    """The rest of the printed story, pasted line by line."""
+    write, call, convert, read, record = lines
+    assert paste(write)["status"] == "call not found, tags stored"
+    ping = paste(up.pasted()[0])
+    uuid = told(call)
+    assert told(f"CALL={uuid}; {convert}") == f"SUCCESS {uuid} 40.00"
+    assert paste(read) == {"their_zip": "10001", "click_id": "click123"}
+    text = told(f"CALL={uuid}; {record}")
+    assert text.startswith(f"{uuid}  finished connected\n")
+    assert "revenue 40.00, payout 32.00" in text
+    shown = home.explain(uuid)
+    assert (shown["buyer"], shown["reservation_uuid"]) == ("alpha", ping["uuid"])
+    assert shown["tags"] == {"click_id": "click123", "lp__zip": "10001"}
+    up.wait_for("a webhook came: GET /conv?click=click123&payout=32.00")
+
+
+def told(line: str) -> str:
+    """What a printed line says when it is pasted into a shell."""
+    return subprocess.check_output(["bash", "-euc", line], text=True, timeout=30).strip()
 
 
 def elsewhere(line: str, caller: str) -> str:

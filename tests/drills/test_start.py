@@ -18,11 +18,10 @@ AWAY = {
 
 
 def start(service: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    own = {"RINGPOST_PEPPER": PEPPER} if service == "rtb" else {}
-    ports = {"RINGPOST_OPS_PORT": "0"}
+    own = {"RINGPOST_PEPPER": PEPPER, "RINGPOST_OPS_PORT": "0"}
     return subprocess.run(
         [sys.executable, "-m", f"services.{service}"],
-        env={"PATH": "/bin:/usr/bin", **ports, **own, **settings},
+        env={"PATH": "/bin:/usr/bin", **own, **settings},
         capture_output=True,
         text=True,
         check=False,

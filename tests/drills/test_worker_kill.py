@@ -13,7 +13,7 @@ from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
 from tests.support.engines import Engine
-from tests.support.processes import running_service
+from tests.support.processes import running_service, worker_settings
 from tests.support.streams import Fields, append, confirmation, event, no_target, repeat, reserved
 from tests.support.waiting import eventually, give_way
 
@@ -71,11 +71,7 @@ class Publishers:
 
 @pytest.mark.timeout(180)
 async def test_no_ping_is_lost_or_doubled(fresh_database: str, own_redis: Engine, redis: Redis) -> None:
-    environment = {
-        "RINGPOST_POSTGRES_DSN": fresh_database,
-        "RINGPOST_REDIS_URL": own_redis.url,
-        "RINGPOST_DRAIN_BATCH": "97",
-    }
+    environment = worker_settings(fresh_database, own_redis.url, RINGPOST_DRAIN_BATCH="97")
     publishers = Publishers(redis, seed=7)
     dice = random.Random(11)
     postgres = await Postgres.open(fresh_database, deadline_s=15)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.caps import Caps, Fill, may_take, mirror_text, read_mirror
+from shared.domain.caps import Caps, Fill, HeldPlaces, may_take, mirror_text, read_mirror
 from shared.domain.schedule import Windows
 
 HOUR, DAY, MONTH = 7200, 3600, 1800
@@ -137,3 +137,12 @@ def test_a_mirror_reads_as_the_fill_it_was_written_from(fill: Fill) -> None:
 def test_a_broken_mirror_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_mirror(text)
+
+
+@pytest.mark.parametrize("order", ["b12,g3", "g3,b12"])
+def test_a_legs_places_are_read_with_their_own_windows(order: str) -> None:
+    of_buyer, of_group = NOW, Windows(hour_at=1, day_at=2, month_at=3)
+    held = HeldPlaces(subjects=order, windows=(HOUR, DAY, MONTH, 1, 2, 3))
+    assert dict(held.each()) == {"b12": of_buyer, "g3": of_group}
+    assert list(HeldPlaces(subjects="b12", windows=(HOUR, DAY, MONTH, 0, 0, 0)).each()) == [("b12", of_buyer)]
+    assert list(HeldPlaces().each()) == []

@@ -13,7 +13,7 @@ from shared.stores import redis_keys
 from shared.stores.hot_company import SCRIPTS, Cold, HotCompany
 from tests.support.account_store import AccountStore, opened
 
-SHARD, COMPANY, CALLER = 3, 67, "+12125551212"
+SHARD, COMPANY = 3, 67
 EPOCHS = ("ours", "another", "none")
 
 Hash = dict[str, str]
@@ -27,7 +27,6 @@ class Model:
         self.hashes: dict[str, Hash] = {
             "head": head,
             "fills": {},
-            "caller": {"k1": "x", "t9": "1|1|{}"},
             "b0": {},
             "b1": {},
         }
@@ -54,12 +53,6 @@ class Model:
             for each, rev in values.items():
                 if int(fills.get(f"b{each}", "0").split()[-1]) < rev:
                     fills[f"b{each}"] = mirror_text(Fill(hard_n=each, rev=rev))
-        elif what == "tags":
-            kept = {name: value for name, value in self.hashes["caller"].items() if not name.startswith("t")}
-            self.hashes["caller"] = {
-                **kept,
-                **{f"t{each}": f"{value}|9|{{}}" for each, value in values.items()},
-            }
         else:
             self.hashes["b0"] = self.hashes["b1"] = {}
 
@@ -71,12 +64,11 @@ class Model:
 KEYS = {
     "head": redis_keys.head(SHARD),
     "fills": redis_keys.fills(SHARD),
-    "caller": redis_keys.caller(SHARD, COMPANY, e164=CALLER),
     "b0": redis_keys.bucket(SHARD, COMPANY, buckets=2, number=0),
     "b1": redis_keys.bucket(SHARD, COMPANY, buckets=2, number=1),
 }
 writings = st.tuples(
-    st.sampled_from(["version", "generations", "callers", "fills", "tags", "clear"]),
+    st.sampled_from(["version", "generations", "callers", "fills", "clear"]),
     st.dictionaries(st.integers(0, 5), st.integers(0, 9), max_size=4),
     st.integers(1, 9),
     st.integers(1, 6),
@@ -114,9 +106,6 @@ async def run(hot: HotCompany, what: str, values: dict[int, int]) -> None:
             await hot.set_fills(
                 {f"b{each}": mirror_text(Fill(hard_n=each, rev=rev)) for each, rev in values.items()}
             )
-        case "tags":
-            texts = {each: f"{value}|9|{{}}" for each, value in values.items()}
-            await hot.set_tags(CALLER, texts, ttl_ms=60_000)
         case _:
             await hot.clear_buckets(2)
 

@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 from shared.stores import config, hot_sync, redis_keys
 from shared.stores.config import Change
 from shared.stores.hot_company import SCRIPTS, Cold, HotCompany, take_turn
+from shared.stores.stored_tags import Writing, keep
 from tests.support.account_store import AccountStore, opened
 from tests.support.account_trees import SMALL
 from tests.support.engines import Engine
@@ -238,40 +239,50 @@ async def test_the_mirror_ends_at_the_newest_revision(store: AccountStore, revs:
     assert await store.hash(SHARD, FILLS) == expected
 
 
-async def store_tags(
-    store: AccountStore, publisher_id: int, tags: dict[str, str], left: str = "1 hour"
-) -> None:
-    await store.postgres.execute(
-        "INSERT INTO stored_tags (company_id, caller, publisher_id, rev, tags, key_id, expires_at) "
-        "VALUES ($1, '+12125551212', $2, 3, $3::jsonb, 1, now() + $4::text::interval)",
-        COMPANY,
-        publisher_id,
-        json.dumps(tags),
-        left,
-    )
+async def store_tags(store: AccountStore, caller: str, tags: dict[str, str]) -> None:
+    writing = Writing(company_id=COMPANY, caller=caller, key_id=1, tags=tags)
+    await keep(store.postgres, writing)
 
 
-async def test_stored_tags_of_a_caller_are_written_whole(store: AccountStore) -> None:
-    await store.redis.command(SHARD, "HSET", CALLER, "k1", "a reservation", "t9", "2|1|{}", "t0", "1|1|{}")
-    await store_tags(store, 0, {"zip": "10001"})
-    await store_tags(store, 5, {"age": "40"})
-    await store_tags(store, 6, {"old": "x"}, "-1 second")
-    await note(store, "+12125551212", kind=hot_sync.TAGS)
-    await store.sync(COMPANY)
+async def test_stored_tags_of_callers_are_written_where_they_are_newer(store: AccountStore) -> None:
+    await store.redis.command(SHARD, "HSET", CALLER, "k1", "a reservation", "t9", "2|1|{}", "t0", "0|1|{}")
+    await store_tags(store, "+12125551212", {"zip": "10001"})
+    await store_tags(store, "+12125551213", {"age": "40"})
+    assert await owed(store) == [("tags", "+12125551212"), ("tags", "+12125551213")]
+    assert await store.sync(COMPANY) == 2
     found = await store.hash(SHARD, CALLER)
-    assert set(found) == {"k1", "t0", "t5"}
-    rev, expires_ms, text = found["t5"].split("|", 2)
-    assert (rev, json.loads(text)) == ("3", {"age": "40"})
-    assert int(expires_ms) > 1_700_000_000_000
-    ttl_ms = await store.redis.command(SHARD, "PTTL", CALLER)
-    assert 3_000_000 < ttl_ms <= 3_600_000
-
-
-async def test_tags_that_are_gone_go(store: AccountStore) -> None:
-    await store.redis.command(SHARD, "HSET", CALLER, "t9", "2|1|{}")
+    assert set(found) == {"k1", "t0", "t9"}
+    assert json.loads(found["t0"].split("|", 2)[2]) == {"zip": "10001"}
+    other = redis_keys.caller(SHARD, COMPANY, e164="+12125551213")
+    assert set(await store.hash(SHARD, other)) == {"t0"}
+    await store.redis.command(SHARD, "HSET", CALLER, "t0", "9999|1|{}")
     await note(store, "+12125551212", kind=hot_sync.TAGS)
     await store.sync(COMPANY)
-    assert await store.hash(SHARD, CALLER) == {}
+    assert (await store.hash(SHARD, CALLER))["t0"] == "9999|1|{}"
+
+
+async def test_who_has_just_written_tags_is_given_time_to_tell_redis(store: AccountStore) -> None:
+    await store_tags(store, "+12125551212", {"zip": "10001"})
+    assert await hot_sync.find_owing(store.postgres) == []
+    await store.postgres.execute("UPDATE hot_sync SET created_at = created_at - interval '1 second'")
+    assert await hot_sync.find_owing(store.postgres) == [COMPANY]
+
+
+async def test_tags_for_a_cold_shard_stay_owed(store: AccountStore) -> None:
+    await store_tags(store, "+12125551212", {"zip": "10001"})
+    await store.redis.command(SHARD, "HDEL", HEAD, "epoch")
+    with pytest.raises(Cold):
+        await store.sync(COMPANY)
+    assert await owed(store) == [("tags", "+12125551212")]
+
+
+async def test_what_is_taken_back_is_owed_no_more_and_nothing_else(store: AccountStore) -> None:
+    await note(store, "b1", "b2", "b3", kind=hot_sync.FILLS)
+    ids = [row[0] for row in await store.rows("SELECT id FROM hot_sync ORDER BY id")]
+    async with store.postgres.transaction() as connection:
+        await connection.execute("SELECT FROM hot_sync WHERE id = $1 FOR UPDATE", ids[0])
+        await hot_sync.take_back(store.postgres, [ids[2], ids[0], 10**12])
+    assert await owed(store) == [("fills", "b1"), ("fills", "b2")], "what another one settles is left to it"
 
 
 async def test_many_notes_are_settled_in_turns(store: AccountStore) -> None:

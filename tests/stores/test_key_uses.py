@@ -11,7 +11,7 @@ from shared.metrics import TRACES_LEFT_OUT
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
 from shared.stores.key_uses import KeyUse, save_uses
-from shared.stores.ping_rows import moment
+from shared.stores.moments import moment
 from shared.stores.pings import Claim, save_claim
 from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis

@@ -18,6 +18,7 @@ from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
+from shared.stores.versions import RedisVersions
 from tests.support.accounts import PEPPER, a_company, a_key, a_token, barrier_at, changed, of_key
 
 SHARD = 1
@@ -35,7 +36,8 @@ class Desk:
         self.config = ConfigCache(postgres, lambda plan: None, keys=100, plans=100)
         self.lookup = KeyLookup(postgres, self.config, pepper=PEPPER, clock=clock)
         sampler = ClockSampler(clock, redis)
-        self.keyring = Keyring(self.lookup, self.config, redis=redis, clock=clock, sampler=sampler)
+        versions = RedisVersions(redis)
+        self.keyring = Keyring(self.lookup, self.config, versions=versions, clock=clock, sampler=sampler)
 
     async def redis_knows(self, company_id: int, version: int) -> None:
         head = redis_keys.head(SHARD)

@@ -21,6 +21,7 @@ from shared.stores.rebuild import Rebuild
 from shared.stores.rebuild_writes import SCRIPTS
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
+from shared.stores.stored_tags import Writing, keep, use_up
 from tests.support.engines import Engine, empty_redis
 from tests.support.streams import WINNER, append, confirmation, event, repeat, reserved
 from tests.support.waiting import eventually
@@ -123,6 +124,19 @@ async def test_versions_mirror_and_tags_come_back(postgres: Postgres, redis: Red
     expires_ms = int(until.timestamp()) * 1000
     assert await _hash(redis, caller) == {"t0": f'4|{expires_ms}|{{"age": "42"}}'}
     assert 290_000 < await redis.command(SHARD, "PTTL", caller) <= 300_000
+
+
+async def test_tags_that_a_call_used_up_do_not_come_back_from_an_older_redis(
+    postgres: Postgres, redis: Redis, rebuild: Rebuild
+) -> None:
+    company = await _company(postgres)
+    kept = await keep(postgres, Writing(company_id=company, caller=CALLER, key_id=1, tags={"age": "42"}))
+    async with postgres.transaction() as connection:
+        used = await use_up(connection, company, caller=CALLER, publisher_id=0)
+    caller = redis_keys.caller(SHARD, company, e164=CALLER)
+    await redis.command(SHARD, "HSET", caller, "t0", kept.hot[0].text)
+    await rebuild.rebuild([SHARD])
+    assert await _hash(redis, caller) == {"t0": used.hot[0].text}
 
 
 async def test_caller_lists_come_back(postgres: Postgres, redis: Redis, rebuild: Rebuild) -> None:

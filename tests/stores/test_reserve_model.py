@@ -24,8 +24,8 @@ from shared.domain.caps import Fill
 from shared.domain.keys import RtbSettings
 from shared.domain.plan import ListIds
 from shared.domain.reservations import read_reservation, write_reservation
-from shared.domain.routing.evaluation import FlatCaps
 from shared.domain.routing.seats import write_lists
+from shared.domain.routing.subjects import FlatCaps
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.redis import Redis

@@ -12,7 +12,7 @@ from shared.domain.keys import RtbSettings
 from shared.domain.ping_log import PingRow, read_entry
 from shared.domain.pings import PingEvent, encode_event
 from shared.domain.plan import ListIds
-from shared.domain.routing.evaluation import FlatCaps
+from shared.domain.routing.subjects import FlatCaps
 from shared.domain.stored_tags import StoredTags
 from shared.errors import Unavailable
 from shared.stores import redis_keys

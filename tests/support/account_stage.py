@@ -54,7 +54,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the rtb service and the operator's commands are given."""
+        """What services and the operator's commands are given."""
         return {
             "RINGPOST_POSTGRES_DSN": self.dsn,
             "RINGPOST_REDIS_URL": self.redis_url,
@@ -71,7 +71,7 @@ class Stage:
 
     def worker(self, **settings: str) -> ServiceProcess:
         """A worker that has made Redis ready to serve."""
-        return self._start("worker", 1, {"RINGPOST_PEPPER": None, **settings})[0]
+        return self._start("worker", 1, settings)[0]
 
     def rtb(self, workers: int = 1, **settings: str) -> list[ServiceProcess]:
         """Processes of the rtb service, each on ports of its own."""

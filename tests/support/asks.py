@@ -12,8 +12,9 @@ from shared.domain import uuid7
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.pings import Winner, encode_winner
 from shared.domain.plan import ListIds
-from shared.domain.routing.evaluation import Candidates, Evaluation, FlatCaps, pack
+from shared.domain.routing.evaluation import Candidates, Evaluation, pack
 from shared.domain.routing.seats import write_lists
+from shared.domain.routing.subjects import FlatCaps
 from tests.support.models import SHARD
 from tests.support.plans import PUBLISHER, a_company, a_plan
 

@@ -100,17 +100,23 @@ def _quick_disk() -> str | None:
 @cache
 def _sweep() -> None:
     """Remove what killed sessions left, once a session."""
-    for folder in Path(_quick_disk() or tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    for place in {_quick_disk() or tempfile.gettempdir(), tempfile.gettempdir()}:
+        for folder in Path(place).glob(f"{_PREFIX}*-*"):
+            owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def throw_away_folder() -> Iterator[Path]:
-    """A folder that engines' users can reach, unlike pytest's own; removed at the end."""
+def throw_away_folder(*, on_disk: bool = False) -> Iterator[Path]:
+    """A folder that engines' users can reach, unlike pytest's own; removed at the end.
+
+    Shape: on_disk: where temporary files are, even when there is plenty of memory.
+    """
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_quick_disk()))
+    folder = Path(
+        tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=None if on_disk else _quick_disk())
+    )
     folder.chmod(0o711)
     try:
         yield folder
@@ -128,12 +134,12 @@ def _cluster() -> Path:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Engine]:
-    """A fresh cluster with the empty database `ringpost`."""
-    with throw_away_folder() as folder:
+def running_postgres(*, durable: bool = False) -> Iterator[Engine]:
+    """A fresh cluster with the empty database `ringpost`. durable: as one that is kept, each commit on its disk."""
+    with throw_away_folder(on_disk=durable) as folder:
         place = place_engine(find_postgres(_CHOICE), folder / "postgres", identity=engine_identity())
         subprocess.run(["cp", "-a", _cluster(), place.folder], check=True)
-        engine = Engine(PostgresEngine(place, port=free_port(), password=_PASSWORD, durable=False))
+        engine = Engine(PostgresEngine(place, port=free_port(), password=_PASSWORD, durable=durable))
         engine.start()
         try:
             yield engine

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.catalogue import SERVICES
+from deploy.local.demo_receiver import PORT
 from deploy.local.ports import is_free
 from tests.support.processes import wait_until
 
@@ -96,7 +97,11 @@ class Run:
 
     def pasted(self) -> list[str]:
         """The lines that are meant for a shell."""
-        return [line for line in self.printed().splitlines() if re.match(r"curl |[A-Z]+=\$\(curl ", line)]
+        return [
+            line
+            for line in self.printed().splitlines()
+            if re.match(r"curl |[A-Z]+=\$\(|.*ringpost explain ", line)
+        ]
 
     def _ended(self) -> str:
         return self.printed() if self.process.poll() is not None else ""
@@ -104,5 +109,6 @@ class Run:
 
 def _free_offset() -> int:
     ports = [port for service in SERVICES.values() for port in (service.port, service.ops_port) if port]
+    ports.append(PORT)
     offsets = iter(lambda: random.randrange(11_000, 22_000), 0)
     return next(offset for offset in offsets if all(is_free(port + offset) for port in ports))

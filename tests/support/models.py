@@ -12,7 +12,7 @@ import msgspec
 from services.rtb.store.replies import Nobody
 from shared.domain.caps import Caps, Fill, may_take
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
-from shared.domain.routing.evaluation import FlatCaps
+from shared.domain.routing.subjects import FlatCaps
 from shared.domain.schedule import Windows
 from shared.stores.fence import ClockOff, Stale
 

@@ -11,7 +11,7 @@ from services.rtb.store import SCRIPTS, PingStore
 from services.rtb.store.replies import Judged, Taken
 from shared.domain.keys import RtbSettings
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import FlatCaps
+from shared.domain.routing.subjects import FlatCaps
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits

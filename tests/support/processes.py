@@ -114,6 +114,16 @@ class ServiceProcess:
         return code
 
 
+def worker_settings(dsn: str, redis_url: str, **more: str) -> dict[str, str]:
+    """What a worker is given."""
+    return {
+        "RINGPOST_POSTGRES_DSN": dsn,
+        "RINGPOST_REDIS_URL": redis_url,
+        "RINGPOST_PEPPER": "pepper-of-the-tests",
+        **more,
+    }
+
+
 def assert_nothing_leaked(log: Path) -> None:
     """No service of any test may write a token or a full number into its log."""
     found = _LEAK.search(log.read_bytes())

@@ -13,7 +13,8 @@ from shared.domain.lists import bucket_of
 from shared.domain.plan import Plan
 from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import Candidates, FlatCaps, pack
+from shared.domain.routing.evaluation import Candidates, pack
+from shared.domain.routing.subjects import FlatCaps
 from shared.stores import redis_keys
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.prelude import CALLERS, FENCE, LISTS, PLACES, hot_script
@@ -119,12 +120,12 @@ class PingStore:
         """
         keys = (
             redis_keys.head(shard),
-            _caller_key(
+            redis_keys.holder(
                 shard,
                 held.company_id,
-                key_id=held.key_id if settings.test else 0,
+                test_key_id=held.key_id if settings.test else 0,
                 campaign_id=held.campaign_id,
-                caller=held.caller,
+                e164=held.caller,
             ),
             redis_keys.reservation(shard, held.uuid),
             redis_keys.fills(shard),
@@ -149,22 +150,15 @@ def _keys(ask: Ask, shard: int, *, bucket: int) -> tuple[str, ...]:
     test_key = ask.key.id if ask.settings.test else 0
     return (
         redis_keys.head(shard),
-        _caller_key(shard, company.id, key_id=test_key, campaign_id=ask.plan.campaign_id, caller=ask.caller),
+        redis_keys.holder(
+            shard, company.id, test_key_id=test_key, campaign_id=ask.plan.campaign_id, e164=ask.caller
+        ),
         redis_keys.reservation(shard, ask.uuid),
         redis_keys.fills(shard),
         redis_keys.due(shard),
         redis_keys.events(shard),
         redis_keys.bucket(shard, company.id, buckets=company.list_buckets, number=bucket),
         redis_keys.key_state(shard, ask.key.id),
-    )
-
-
-def _caller_key(shard: int, company_id: int, *, key_id: int, campaign_id: int, caller: str) -> str:
-    """Where a caller's reservations stand. Shape: key_id of a test key, 0 = no test."""
-    if key_id:
-        return redis_keys.test_caller(shard, key_id, e164=caller)
-    return (
-        redis_keys.caller(shard, company_id, e164=caller) if caller else redis_keys.leases(shard, campaign_id)
     )
 
 

@@ -11,7 +11,6 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
-from shared.domain.caps import Caps
 from shared.domain.draws import Draws
 from shared.domain.pings import Winner, encode_winner, write_candidate
 from shared.domain.plan import Plan, Publisher
@@ -21,10 +20,9 @@ from shared.domain.routing.numbers import Pool
 from shared.domain.routing.profile import own_tags
 from shared.domain.routing.ranking import Tie, order, places_of, ties_of
 from shared.domain.routing.seats import Seat, Seats, compile_seats
-from shared.domain.schedule import is_open, windows
+from shared.domain.routing.subjects import FlatCaps, caps_of
+from shared.domain.schedule import is_open
 from shared.domain.tags import Tags
-
-FlatCaps = tuple[str | int, ...]
 
 BEST = 32
 DRAWS = 1_024  # orders a minute: each ping's uuid picks one, so each ping's order is as random as if drawn for it alone
@@ -48,6 +46,14 @@ class Candidates(Struct, frozen=True, kw_only=True, gc=False):
     decided: str
     dropped: Mapping[Reason, int]
     priced: "Priced"
+
+
+class Ordered(Struct, frozen=True, kw_only=True):
+    """A call's candidates, all of them, best first. Shape: decided is the whole call's reason, "" when candidates decide."""
+
+    seats: tuple[Seat, ...] = ()
+    decided: str = ""
+    dropped: Mapping[Reason, int] = {}
 
 
 class Priced:
@@ -112,15 +118,23 @@ class Evaluation:
     def candidates(self, tags: Tags, uuid: str, *, now_ms: int, publisher: Publisher) -> Candidates:
         """A ping's candidates: the best 32, best first."""
         priced = self._priced(tags, now_ms)
-        if publisher.paused:
-            return _nobody(Reason.PUBLISHER_PAUSED, priced)
-        if self.plan.paused:
-            return _nobody(Reason.CAMPAIGN_PAUSED, priced)
-        if not self.compiled.campaign.passing(tags):
-            return _nobody(Reason.BUYERS_FILTERED, priced)
+        refused = self._refusal(tags, publisher)
+        if refused is not None:
+            return _nobody(refused, priced)
         passing, draw = self.compiled.index.passing(tags), draw_of(uuid)
         drawn = priced.drawn.get(passing * DRAWS + draw)
         return drawn or self._best(priced, passing, draw=draw)
+
+    def in_order(self, tags: Tags, uuid: str, *, now_ms: int, publisher: Publisher | None) -> Ordered:
+        """A call's candidates: the order that a ping with its uuid would have had now."""
+        priced = self._priced(tags, now_ms)
+        refused = self._refusal(tags, publisher)
+        if refused is not None:
+            return Ordered(decided=refused)
+        passing, draws = self.compiled.index.passing(tags), draws_of(draw_of(uuid), now_ms)
+        ties, _, dropped = priced.orders.get(passing) or self._ranked(priced, passing)
+        places = order(ties, draws, limit=len(priced.records))
+        return Ordered(seats=tuple(self.compiled.seats[place] for place in places), dropped=dropped)
 
     def others(self, tags: Tags, uuid: str, *, now_ms: int) -> Candidates:
         """The candidates behind the best 32, for a ping that none of those may take."""
@@ -134,6 +148,14 @@ class Evaluation:
             if seat.buyer.id == winner.buyer_id and group_id == winner.group_id:
                 return caps_of(self.plan, winner.buyer_id, group_id=group_id, now_ms=now_ms)
         return None
+
+    def _refusal(self, tags: Tags, publisher: Publisher | None) -> Reason | None:
+        """Why nobody of the campaign is asked at all."""
+        if publisher is not None and publisher.paused:
+            return Reason.PUBLISHER_PAUSED
+        if self.plan.paused:
+            return Reason.CAMPAIGN_PAUSED
+        return None if self.compiled.campaign.passing(tags) else Reason.BUYERS_FILTERED
 
     def _best(self, priced: Priced, passing: int, *, draw: int) -> Candidates:
         """The best 32 of one of the minute's draws, kept for the next ping that draws the same."""
@@ -208,31 +230,6 @@ def draw_of(uuid: str) -> int:
 def draws_of(draw: int, now_ms: int) -> Draws:
     """The dice behind one of a minute's orders: fresh ones each minute, so that no order lasts."""
     return Draws(f"{now_ms // _MINUTE_MS}:{draw}")
-
-
-def caps_of(plan: Plan, buyer_id: int, *, group_id: int, now_ms: int) -> FlatCaps:
-    """A candidate's subjects with their limits and the windows of now, as places.lua takes them; empty = no limits."""
-    buyer = plan.buyers[buyer_id]
-    of_buyer = _flat(f"b{buyer_id}", buyer.caps, zone=buyer.time_zone, now_ms=now_ms)
-    if not group_id:
-        return of_buyer
-    return of_buyer + _flat(
-        f"g{group_id}", plan.groups[group_id].caps, zone=plan.company.time_zone, now_ms=now_ms
-    )
-
-
-def _flat(subject: str, caps: Caps, *, zone: str, now_ms: int) -> FlatCaps:
-    limits = (caps.concurrency, caps.hard, caps.hourly, caps.daily, caps.monthly)
-    if all(limit is None for limit in limits):
-        return ()
-    at = windows(now_ms, zone)
-    return (
-        subject,
-        *(-1 if limit is None else limit for limit in limits),
-        at.hour_at,
-        at.day_at,
-        at.month_at,
-    )
 
 
 def _with_rest(places: list[int], ties: tuple[Tie, ...]) -> list[int]:

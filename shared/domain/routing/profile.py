@@ -44,6 +44,14 @@ def kept_tags(sent: Mapping[str, str], prefix: str) -> dict[str, str | tuple[str
     return kept
 
 
+def kept_texts(sent: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The same as a call keeps them: several values with commas between."""
+    return {
+        name: value if isinstance(value, str) else ",".join(value)
+        for name, value in kept_tags(sent, prefix).items()
+    }
+
+
 def own_tags(plan: Plan, publisher: Publisher | None) -> dict[str, str]:
     """The ids that stand on every ping of a publisher into a campaign: customer-set ones, and our own as system_*."""
     tags = {"campaign_id": plan.cid, "system_campaign_id": str(plan.campaign_id)}

@@ -16,12 +16,11 @@ from shared.domain.routing.evaluation import (
     DRAWS,
     Candidates,
     Evaluation,
-    FlatCaps,
-    caps_of,
     draw_of,
     draws_of,
 )
 from shared.domain.routing.ranking import order, ties_of
+from shared.domain.routing.subjects import FlatCaps, caps_of, subjects_of
 from shared.domain.schedule import Block
 from shared.domain.tags import Tags
 from tests.support.plans import PUBLISHER, a_buyer, a_company, a_group, a_plan, rules, unpacked
@@ -186,6 +185,19 @@ def test_caps_are_written_for_the_script() -> None:
     assert caps_of(plan, 12, group_id=4, now_ms=NOON) == own
     assert caps_of(plan, 13, group_id=0, now_ms=NOON) == ()
     assert caps_of(plan, 13, group_id=3, now_ms=NOON) == of_group
+
+
+def test_a_place_is_wanted_of_subjects_without_limits_too() -> None:
+    plan = a_plan([a_buyer(12)], groups=[a_group(3, 12, caps=Caps(hard=7))])
+    assert [each.subject for each in subjects_of(plan, 12, group_id=0, now_ms=NOON)] == ["b12"]
+    of_buyer, of_group = subjects_of(plan, 12, group_id=3, now_ms=NOON)
+    assert (of_buyer.subject, of_buyer.caps, of_group.subject, of_group.caps) == (
+        "b12",
+        Caps(),
+        "g3",
+        Caps(hard=7),
+    )
+    assert of_group.windows.day_at == ms("2026-03-03 05:00") // 1000
 
 
 def test_a_winners_caps_are_those_of_its_way() -> None:

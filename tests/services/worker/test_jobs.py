@@ -11,6 +11,7 @@ from services.worker.list_expiry import ListExpiryJob
 from services.worker.mirror import MirrorJob
 from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.skew import SkewJob
+from services.worker.tag_expiry import TagExpiryJob
 from shared.clock import Clock
 from shared.domain.caps import Fill, mirror_text
 from shared.domain.lists import bucket_of
@@ -22,6 +23,7 @@ from shared.stores.partitions import ensure, load_partitions
 from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
+from shared.stores.stored_tags import Writing, keep
 from shared.tallies import fold_all, render
 from tests.support.engines import Engine, fresh_database_of, make_template
 from tests.support.streams import append, event, no_target, warm
@@ -157,7 +159,6 @@ async def test_a_mirror_that_was_left_behind_is_mended(postgres: Postgres, redis
 AGED = (
     "INSERT INTO call_keys (provider, provider_call_id, company_id, call_uuid, created_at)"
     " VALUES ('p', $1::text, 1, gen_random_uuid(), $2)",
-    "INSERT INTO switch_events (provider, provider_call_id, leg, event, created_at) VALUES ('p', $1::text, '', '', $2)",
     "INSERT INTO idempotency_keys (key_id, value, fingerprint, status, answer, created_at)"
     " VALUES (1, $1::text, '', 200, '', $2)",
 )
@@ -173,7 +174,7 @@ async def test_short_lived_rows_go_after_their_time_and_not_before(postgres: Pos
         await postgres.execute(CHANGED, company, hours, now - timedelta(hours=hours))
     job = RetentionJob(postgres, Clock(), pings_days=60, calls_months=13)
     assert await job.step() is False
-    for table in ("call_keys", "switch_events", "idempotency_keys"):
+    for table in ("call_keys", "idempotency_keys"):
         assert await postgres.fetchval(f"SELECT count(*) FROM {table}") == 2
     assert await postgres.fetchval("SELECT array_agg(version) FROM config_changes") == [1]
 
@@ -197,3 +198,17 @@ async def test_the_log_is_kept_sixty_days_and_calls_thirteen_months(postgres: Po
 async def test_the_clocks_of_one_host_agree(postgres: Postgres) -> None:
     await SkewJob(postgres, Clock()).step()
     assert abs(_metric("ringpost_clock_skew_seconds")) < 1
+
+
+async def test_stored_tags_that_ran_out_are_deleted(postgres: Postgres) -> None:
+    await postgres.execute("INSERT INTO companies (name, shard) VALUES ('Acme', 1)")
+    job = TagExpiryJob(postgres)
+    for caller in ("+13105551212", "+13105551213"):
+        await keep(postgres, Writing(company_id=1, caller=caller, key_id=1, tags={"zip": "10001"}))
+    await postgres.execute(
+        "UPDATE stored_tags SET expires_at = now() - interval '1 hour' WHERE caller LIKE '%2'"
+    )
+    assert not await job.step(), "no more at once"
+    assert [row["caller"] for row in await postgres.fetch("SELECT caller FROM stored_tags")] == [
+        "+13105551213"
+    ]

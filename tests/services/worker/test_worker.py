@@ -14,7 +14,7 @@ from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
 from tests.support.engines import Engine, fresh_database_of, make_template
-from tests.support.processes import ServiceProcess, ops_status, running_service, wait_until
+from tests.support.processes import ServiceProcess, ops_status, running_service, wait_until, worker_settings
 from tests.support.streams import append, confirmation, event, reserved
 from tests.support.waiting import eventually
 
@@ -25,7 +25,7 @@ CALLER = "+12125551212"
 
 @pytest.fixture
 def worker(fresh_database: str, own_redis: Engine) -> Iterator[ServiceProcess]:
-    environment = {"RINGPOST_POSTGRES_DSN": fresh_database, "RINGPOST_REDIS_URL": own_redis.url}
+    environment = worker_settings(fresh_database, own_redis.url)
     with running_service("worker", environment) as service:
         yield service
 
@@ -187,7 +187,7 @@ async def test_a_redis_that_comes_back_is_rebuilt_within_five_seconds(
 async def test_it_waits_for_postgres_and_goes_on(own_postgres: Engine, own_redis: Engine) -> None:
     make_template(own_postgres.url)
     with fresh_database_of(own_postgres.url) as dsn:
-        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": own_redis.url}
+        environment = worker_settings(dsn, own_redis.url)
         redis = await Redis.open(own_redis.url, limits=PATIENT)
         with running_service("worker", environment) as worker:
             own_postgres.kill9()

@@ -1,0 +1,92 @@
+"""The stage of the durable cases: a Postgres that keeps each commit on its disk, and the data service beside it.
+
+Owns what is started for them, and ends it. The data service alone has the server's core; Postgres, Valkey, the load and pgbench
+share the other. Must never put the cluster's files into memory.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+from msgspec.structs import fields
+
+from deploy.local.installs import find_postgres
+from loadtests.bench.cpu import pin
+from loadtests.bench.durable_calls import Calls, make_calls
+from loadtests.bench.pgbench import MAKE_TABLE, SCRIPT, Pgbench
+from loadtests.bench.stage import LOAD_CORE, SECRETS, SERVER_CORE, apply_account, ringpost
+from services.data.settings import DataServiceSettings
+from tests.support.engines import (
+    fresh_database_of,
+    make_template,
+    running_postgres,
+    running_redis,
+    throw_away_folder,
+)
+from tests.support.processes import ServiceProcess, running_service
+
+_ACCOUNT = Path(__file__).with_name("durable.yaml")
+_CHOICE = os.environ.get("RINGPOST_ENGINES", "")
+KEEPS = "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) FROM pg_settings WHERE name = ANY($1::text[])"
+_KEEPS = ["fsync", "full_page_writes", "synchronous_commit"]
+
+
+class DurableStage(Struct, frozen=True, kw_only=True):
+    """What is up. tokens: by the key's name; keeps: how Postgres keeps commits, in its own words."""
+
+    data: ServiceProcess
+    pgbench: Pgbench
+    tokens: Mapping[str, str]
+    calls: Calls
+    keeps: str
+
+
+@contextmanager
+def set_up_durable(calls_each: int) -> Iterator[DurableStage]:
+    """Stores, the account, its calls, and one worker of the data service. calls_each: for each kind of conversion."""
+    os.sched_setaffinity(0, {LOAD_CORE})  # inherited by all that is started here
+    with ExitStack() as stack:
+        postgres = stack.enter_context(running_postgres(durable=True))
+        make_template(postgres.url)
+        dsn = stack.enter_context(fresh_database_of(postgres.url))
+        stored = stack.enter_context(running_redis())
+        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
+        tokens = apply_account(environment, _ACCOUNT)
+        ringpost(environment, "rebuild-hot")
+        keeps = asyncio.run(_prepare(dsn))
+        calls = asyncio.run(make_calls(dsn, each=calls_each, now_ms=int(time.time() * 1000)))
+        script = stack.enter_context(throw_away_folder()) / "row.sql"
+        script.write_text(SCRIPT)
+        public = {name: value for name, value in environment.items() if "ENCRYPTION" not in name}
+        data = stack.enter_context(running_service("data", public))
+        pin(data.pid, SERVER_CORE)
+        yield DurableStage(
+            data=data,
+            pgbench=Pgbench(
+                install=find_postgres(_CHOICE), dsn=dsn, script=script, connections=connections_of_the_service()
+            ),
+            tokens=tokens,
+            calls=calls,
+            keeps=keeps,
+        )
+
+
+def connections_of_the_service() -> int:
+    """Postgres connections of one worker, as it is delivered: pgbench gets as many."""
+    defaults = {field.name: field.default for field in fields(DataServiceSettings)}
+    return int(defaults["postgres_connections"])
+
+
+async def _prepare(dsn: str) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(MAKE_TABLE)
+        keeps: str = await connection.fetchval(KEEPS, _KEEPS)
+        return keeps
+    finally:
+        await connection.close()

@@ -1,0 +1,1 @@
+"""The calls service: what the switch does next, and what happened."""

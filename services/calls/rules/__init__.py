@@ -1,0 +1,1 @@
+"""The calls service's nouns and decisions: pure, and the same again from the call's record."""

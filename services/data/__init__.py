@@ -1,0 +1,1 @@
+"""The data service: what partners write on calls, read of them, and post about their worth."""

@@ -1,0 +1,91 @@
+"""The desk that every request of the data service passes: whose key is this, and is what we know of it current?
+
+Owns the look at the key and the comparison with the config version that a look at the call found. Must never ask Redis: this
+service goes on without it.
+"""
+
+from msgspec import Struct
+
+from services.data.rules.nouns import Refused
+from shared.clock import Clock
+from shared.dice import Dice
+from shared.domain import uuid7
+from shared.domain.call_books import Books
+from shared.domain.keys import Key, Kind
+from shared.domain.plan import Company, Plan
+from shared.errors import Unavailable
+from shared.stores.key_uses import UseCounts
+from shared.stores.keyring import AGAIN, Again, Denied, Keyring
+from shared.stores.postgres import Postgres
+
+ATTEMPTS = 12
+HURRIED = 3  # so many tries that wait for nobody; then in turn
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """A key that may, and the config version that all that memory knows of its company is true for."""
+
+    key: Key
+    version: int
+
+
+class Desk:
+    """Admits requests. Errors: Unavailable when the key, a plan or the config version cannot be read."""
+
+    def __init__(
+        self, keyring: Keyring[Plan], postgres: Postgres, *, uses: UseCounts, clock: Clock, dice: Dice
+    ) -> None:
+        self.postgres = postgres
+        self.clock = clock
+        self._keyring = keyring
+        self._uses = uses
+        self._dice = dice
+
+    async def admit(self, token: str, kind: Kind, *, client: str) -> Holder | Refused | Again:
+        """A key that may do this kind of thing. Cost: nothing when hot; a version read before a refusal."""
+        key = await self._keyring.key(token, kind, client=client)
+        if isinstance(key, Denied):
+            return Refused(reason=key.reason, key_id=key.key_id)
+        if isinstance(key, Again):
+            return key
+        return Holder(key=key, version=self._keyring.config.version(key.company_id))
+
+    async def unknown(self, token: str, client: str) -> Refused:
+        """A token that is nobody's, counted against floods of them."""
+        denied = await self._keyring.find(token, client)
+        assert isinstance(denied, Denied), "a call's key is never in the table of keys"
+        return Refused(reason=denied.reason)
+
+    async def is_current(self, holder: Holder, seen_version: int) -> bool:
+        """Whether a key is what the company's row, at the moment of a look, says. Shape: 0 = the look did not tell."""
+        if seen_version == 0:
+            return await self._keyring.is_current(holder.key, holder.version)
+        if seen_version <= holder.version:
+            return True
+        await self._keyring.config.refresh(holder.key.company_id)
+        return False
+
+    def used(self, key: Key) -> None:
+        """The key has been used once more."""
+        self._uses.add(key.id, self.clock.now_ms())
+
+    async def company(self, company_id: int) -> Company:
+        """A key's company."""
+        company = await self._keyring.config.company(company_id)
+        if company is None:
+            raise Unavailable("config")
+        return company
+
+    async def plan(self, company_id: int, campaign_id: int) -> Plan | Again:
+        """A call's campaign. Cost: nothing when hot."""
+        plan = self._keyring.config.known_plan(company_id, campaign_id)
+        plan = plan or await self._keyring.config.plan(company_id, campaign_id)
+        return plan.plan if plan is not None else AGAIN
+
+    def books(self, plan: Plan) -> Books:
+        """The books of a campaign's calls, at this moment."""
+        return Books(plan, now_ms=self.clock.now_ms(), ids=lambda: self.new_id(plan.company.shard))
+
+    def new_id(self, shard: int) -> str:
+        """A uuid of now."""
+        return uuid7.make(self.clock.now_ms(), shard, rand=self._dice.eight())

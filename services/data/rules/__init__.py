@@ -1,0 +1,1 @@
+"""The data service's nouns and decisions: pure."""

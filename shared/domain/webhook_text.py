@@ -1,0 +1,117 @@
+"""How a webhook's URL, headers and body take the values of a call.
+
+Owns the tokens' notation and what each place makes of a value. Must never let a value change what stands around it: not the
+host, not the path's folders, not the headers' lines, not the structure of a JSON, form or XML body.
+
+The laws (data.md, webhooks):
+- `[name]` is a token; what is unknown or absent is empty; a bare JSON number or literal (`[1]`, `[null]`) is no token;
+- the scheme and the host of a URL take none;
+- a token inside a JSON string is escaped; one outside stays bare when it is a JSON number, else it becomes a string.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Struct
+
+from shared.domain.xml_text import xml_text
+
+Values = Mapping[str, str]
+
+
+class Unsendable(Struct, frozen=True, kw_only=True):
+    """No request can be made of it, however often it is tried. Shape: why holds no value."""
+
+    why: str
+
+
+_TOKEN = r"""\[(?!(?:true|false|null|[0-9.eE+-]+)\])([^][\s"{},:=]{1,64})\]"""  # noqa: S105 - no password
+_token = re.compile(_TOKEN)
+_token_first = re.compile(r"\s*" + _TOKEN).match
+_string_or_token = re.compile(rf'"(?:[^"\\]|\\.)*"|{_TOKEN}', re.DOTALL)
+_json_number = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(?:\.[0-9]{1,64})?").fullmatch
+_url = re.compile(r"(https?://)([^/?#]*)([^?#]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
+_plain_authority = re.compile(
+    r"(?:[^][@\s\\]*@)?(?:[^][@:\s\\]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+).fullmatch
+_controls = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_OURS = frozenset(
+    (
+        *(
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "keep-alive",
+            "te",
+            "trailer",
+            "upgrade",
+        ),
+        *("expect", "accept-encoding", "proxy-authorization", "proxy-connection"),
+        *("webhook-id", "webhook-timestamp", "webhook-signature"),
+    )
+)
+
+
+def fill_url(template: str, values: Values) -> str | Unsendable:
+    """The URL with each value percent-encoded whole."""
+    parts = _url(template)
+    if parts is None or _plain_authority(parts[2]) is None:
+        return Unsendable(why="the URL's host is not plain: it takes no tokens")
+    path = _filled(parts[3], values, write=_percent)
+    if any(unquote(folder) in {".", ".."} for folder in path.split("/")):
+        return Unsendable(why="the URL's path leads upwards")
+    return parts[1] + parts[2] + path + _filled(parts[4], values, write=_percent)
+
+
+def fill_headers(templates: Mapping[str, str], values: Values) -> dict[str, str]:
+    """The headers, each on one line whatever a value holds; those that are no names, or the protocol's own, left out."""
+    return {
+        name: _controls.sub(" ", _filled(template, values, write=str)).strip()
+        for name, template in templates.items()
+        if _header_name(name) and name.lower() not in _OURS
+    }
+
+
+def fill_body(template: str, values: Values, *, content_type: str) -> str:
+    """The body, values escaped as its kind asks. Shape: content_type as the headers have it, "" = not given."""
+    kind = content_type.lower()
+    if is_json(template, kind):
+        return _filled_json(template, values)
+    if "form-urlencoded" in kind:
+        return _filled(template, values, write=_percent)
+    return _filled(template, values, write=xml_text if "xml" in kind else str)
+
+
+def is_json(template: str, content_type: str) -> bool:
+    """Whether a body is JSON: its content type says so, or it looks like it and none says otherwise."""
+    if "json" in content_type:
+        return True
+    looks = template.lstrip()[:1] in {"{", "["} and _token_first(template) is None
+    return looks and not any(other in content_type for other in ("form-urlencoded", "xml"))
+
+
+def _filled(template: str, values: Values, *, write: Callable[[str], str]) -> str:
+    return _token.sub(lambda found: write(values.get(found[1], "")), template)
+
+
+def _filled_json(template: str, values: Values) -> str:
+    def fill(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return _filled(found[0], values, write=_escaped)
+        value = values.get(found[1], "")
+        return value if _json_number(value) else f'"{_escaped(value)}"'
+
+    return _string_or_token.sub(fill, template)
+
+
+def _escaped(value: str) -> str:
+    """The inside of a JSON string."""
+    return msgspec.json.encode(value)[1:-1].decode()
+
+
+def _percent(value: str) -> str:
+    return quote(value, safe="")

@@ -1,0 +1,179 @@
+"""A call and its legs as rows of their tables, and back.
+
+Owns the columns and their conversion. Must never run a statement: shared/stores/calls.py and call_changes.py do.
+"""
+
+from typing import Any
+
+import msgspec
+from asyncpg import Record
+
+from shared.domain.calls import Call, CallStatus, Leg, LegStatus, Outcome
+from shared.stores.moments import moment, moment_or_none, unix_ms
+
+_encode = msgspec.json.Encoder().encode
+_names = msgspec.json.Decoder(tuple[str, ...]).decode
+_flow = msgspec.json.Decoder(tuple[dict[str, object], ...]).decode
+_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+CALL_COLUMNS = """c.uuid::text AS uuid, c.company_id, c.started_at, c.rev, c.status, c.outcome, c.provider, c.provider_call_id,
+       c.caller, c.dialed_number, c.campaign_id, c.publisher_id, c.buyer_id, c.group_id,
+       c.reservation_uuid::text AS reservation_uuid, c.ping_key_id, c.reserved_buyer_id, c.reserved_group_id, c.reserved_bid,
+       c.only_reserved, c.promised_payout, c.bid_revenue, c.via, c.rescued, c.repeat, c.duplicate, c.forwarded_at,
+       c.answered_at, c.ended_at, c.closed_at, c.hung_up_by, c.total_duration_s, c.told_connected_s, c.connected_duration_s,
+       c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value, c.posted_at, c.revision,
+       c.ledger_entries, c.fired::text AS fired, c.flow::text AS flow"""
+TAGS_OF_CALL = """(SELECT coalesce(jsonb_object_agg(t.name, t.value), '{}')::text FROM call_tags t
+        WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid) AS tags"""
+LEG_COLUMNS = """uuid::text AS uuid, position, buyer_id, group_id, number, timeout_seconds, send_digits, bid, status, place,
+       subjects, hour_at, day_at, month_at, group_hour_at, group_day_at, group_month_at, dialled_at, answered_at, ended_at,
+       failure, connected_s"""
+
+
+def call_of(row: Record) -> Call:
+    """A row of CALL_COLUMNS."""
+    return Call(
+        uuid=row["uuid"],
+        company_id=row["company_id"],
+        started_ms=unix_ms(row["started_at"]),
+        rev=row["rev"],
+        status=CallStatus(row["status"]),
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        provider=row["provider"],
+        provider_call_id=row["provider_call_id"],
+        caller=row["caller"] or "",
+        number=row["dialed_number"] or "",
+        campaign_id=row["campaign_id"],
+        publisher_id=row["publisher_id"] or 0,
+        buyer_id=row["buyer_id"] or 0,
+        group_id=row["group_id"] or 0,
+        reservation_uuid=row["reservation_uuid"] or "",
+        ping_key_id=row["ping_key_id"] or 0,
+        reserved_buyer_id=row["reserved_buyer_id"] or 0,
+        reserved_group_id=row["reserved_group_id"] or 0,
+        reserved_bid=row["reserved_bid"],
+        only_reserved=row["only_reserved"],
+        promised_payout=row["promised_payout"],
+        bid=row["bid_revenue"],
+        via=row["via"] or "",
+        rescued=row["rescued"],
+        repeat=row["repeat"],
+        duplicate=row["duplicate"],
+        forwarded_ms=unix_ms(row["forwarded_at"]),
+        answered_ms=unix_ms(row["answered_at"]),
+        ended_ms=unix_ms(row["ended_at"]),
+        closed_ms=unix_ms(row["closed_at"]),
+        hung_up_by=row["hung_up_by"] or "",
+        told_total_s=row["total_duration_s"],
+        told_connected_s=row["told_connected_s"],
+        connected_s=row["connected_duration_s"],
+        dialed_s=row["dialed_s"],
+        recording_url=row["recording_url"] or "",
+        payable=row["payable"],
+        receivable=row["receivable"],
+        revenue=row["revenue"],
+        payout=row["payout"],
+        posted=row["posted_value"],
+        posted_ms=unix_ms(row["posted_at"]),
+        revision=row["revision"],
+        ledger_entries=row["ledger_entries"],
+        fired=_names(row["fired"]),
+        flow=_flow(row["flow"]),
+    )
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """The tags of TAGS_OF_CALL."""
+    return _tags(text)
+
+
+def mutable(call: Call) -> tuple[Any, ...]:
+    """What may change of a call, in the order of call_changes.SAVE_CHANGE."""
+    return (
+        call.status,
+        call.outcome,
+        call.publisher_id or None,
+        call.buyer_id or None,
+        call.group_id or None,
+        call.bid,
+        call.rescued,
+        call.duplicate,
+        moment_or_none(call.forwarded_ms),
+        moment_or_none(call.answered_ms),
+        moment_or_none(call.ended_ms),
+        moment_or_none(call.closed_ms),
+        call.hung_up_by or None,
+        call.told_total_s,
+        call.told_connected_s,
+        call.connected_s,
+        call.dialed_s,
+        call.recording_url or None,
+        call.payable,
+        call.receivable,
+        call.revenue,
+        call.payout,
+        call.posted,
+        moment_or_none(call.posted_ms),
+        call.revision,
+        call.ledger_entries,
+        as_json(call.fired),
+        as_json(call.flow),
+    )
+
+
+def leg_of(row: Record) -> Leg:
+    """A row of LEG_COLUMNS."""
+    windows = ("hour_at", "day_at", "month_at", "group_hour_at", "group_day_at", "group_month_at")
+    return Leg(
+        uuid=row["uuid"],
+        position=row["position"],
+        buyer_id=row["buyer_id"],
+        group_id=row["group_id"] or 0,
+        number=row["number"],
+        timeout_seconds=row["timeout_seconds"],
+        send_digits=row["send_digits"],
+        bid=row["bid"],
+        status=LegStatus(row["status"]),
+        place=row["place"],
+        subjects=row["subjects"],
+        windows=tuple(row[name] for name in windows),
+        dialled_ms=unix_ms(row["dialled_at"]),
+        answered_ms=unix_ms(row["answered_at"]),
+        ended_ms=unix_ms(row["ended_at"]),
+        failure=row["failure"] or "",
+        connected_s=row["connected_s"],
+    )
+
+
+def leg_json(leg: Leg) -> dict[str, Any]:
+    """A leg for jsonb_to_recordset, by its columns."""
+    hour, day, month, group_hour, group_day, group_month = leg.windows
+    return {
+        "uuid": leg.uuid,
+        "position": leg.position,
+        "buyer_id": leg.buyer_id,
+        "group_id": leg.group_id or None,
+        "number": leg.number,
+        "timeout_seconds": leg.timeout_seconds,
+        "send_digits": leg.send_digits,
+        "bid": leg.bid,
+        "status": leg.status,
+        "place": leg.place,
+        "subjects": leg.subjects,
+        "hour_at": hour,
+        "day_at": day,
+        "month_at": month,
+        "group_hour_at": group_hour,
+        "group_day_at": group_day,
+        "group_month_at": group_month,
+        "dialled_at": moment(leg.dialled_ms),
+        "answered_at": moment_or_none(leg.answered_ms),
+        "ended_at": moment_or_none(leg.ended_ms),
+        "failure": leg.failure or None,
+        "connected_s": leg.connected_s,
+    }
+
+
+def as_json(value: object) -> str:
+    """A value for a jsonb parameter."""
+    return _encode(value).decode()

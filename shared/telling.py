@@ -1,0 +1,49 @@
+"""Commands to switches: what a live call's switch is told without having asked.
+
+Owns their sending. Must never retry one: a switch that did not hear asks for the next step with its next event.
+"""
+
+from shared.clock import Clock
+from shared.domain.calls import Call
+from shared.domain.outgoing import Reply
+from shared.domain.switching.commands import Recipient, write_commands
+from shared.domain.switching.nouns import Connected, Dial, HangUp, Step
+from shared.metrics import SWITCH_COMMANDS
+from shared.outbound import Outbound
+from shared.stores.switches import SwitchDirectory
+
+_WITHIN_S = 5.0
+
+
+class Telling:
+    """Tells switches. Shape: both addresses are without a path; public_url "" = Twilio-style switches cannot be told."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        directory: SwitchDirectory,
+        *,
+        clock: Clock,
+        public_url: str,
+        twilio_api_url: str,
+    ) -> None:
+        self._outbound = outbound
+        self._directory = directory
+        self._clock = clock
+        self._public_url = public_url
+        self._twilio_api_url = twilio_api_url
+
+    async def tell(self, call: Call, step: Step) -> None:
+        """Send a step as commands; what came of them is only counted."""
+        credential = self._directory.known(call.provider)
+        if credential is None or not isinstance(step, Dial | Connected | HangUp):
+            return
+        recipient = Recipient(
+            credential=credential,
+            provider_call_id=call.provider_call_id,
+            public_url=self._public_url,
+            twilio_api_url=self._twilio_api_url,
+        )
+        for command in write_commands(step, recipient, at_s=self._clock.now_ms() // 1000):
+            reply = await self._outbound.send(command, timeout_s=_WITHIN_S)
+            SWITCH_COMMANDS.add("taken" if isinstance(reply, Reply) and reply.is_success else "failed")
