@@ -46,16 +46,17 @@ class Overdue:
             await asyncio.sleep(_PAUSE_S)
 
     async def _look(self) -> None:
-        for company_id, call_uuid in await find_overdue(self._desk.pools.postgres, idle_s=self._idle_s):
-            await self._settle(company_id, call_uuid)
+        found = await find_overdue(self._desk.pools.postgres, idle_s=self._idle_s)
+        for company_id, call_uuid, is_idle in found:
+            await self._settle(company_id, call_uuid, is_idle=is_idle)
 
-    async def _settle(self, company_id: int, call_uuid: str) -> None:
+    async def _settle(self, company_id: int, call_uuid: str, *, is_idle: bool) -> None:
         """Assume what must be, and tell the switch who is next. A call that has changed meanwhile is looked at again later."""
         scene = await self._desk.scene(company_id, call_uuid)
         if scene is None:
             return
         assumed, now_ms = scene, self._desk.clock.now_ms()
-        for report in overdue_reports(scene.state, now_ms=now_ms, idle_ms=self._idle_s * 1000):
+        for report in overdue_reports(scene.state, now_ms=now_ms, is_idle=is_idle):
             kept = await self._reporting.keep(assumed, report)
             if kept is None:
                 return

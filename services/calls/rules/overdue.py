@@ -12,8 +12,8 @@ RING_GRACE_MS = 10_000
 END_GRACE_MS = 5_000
 
 
-def overdue_reports(state: CallState, *, now_ms: int, idle_ms: int) -> Iterator[Report]:
-    """The reports that the switch owes. Shape: idle_ms without any news; whoever asks has found that a call is one of these."""
+def overdue_reports(state: CallState, *, now_ms: int, is_idle: bool) -> Iterator[Report]:
+    """The reports that the switch owes. Shape: is_idle: there was no news of the call for as long as is waited for any."""
     call = state.call
     if call.ended_ms:
         if now_ms - call.ended_ms >= END_GRACE_MS:
@@ -23,12 +23,13 @@ def overdue_reports(state: CallState, *, now_ms: int, idle_ms: int) -> Iterator[
                 if leg.is_open
             )
         return
-    ringing = [leg for leg in state.legs if leg.status is LegStatus.DIALLING]
-    for leg in ringing:
-        if now_ms - leg.dialled_ms >= leg.timeout_seconds * 1000 + RING_GRACE_MS:
-            yield LegNews(leg_uuid=leg.uuid, news="no_answer", at_ms=now_ms)
-    if not ringing and now_ms - call.started_ms >= idle_ms:
+    if is_idle:
         yield from (
             LegNews(leg_uuid=leg.uuid, news="ended", at_ms=now_ms) for leg in state.legs if leg.is_open
         )
         yield CallOver(at_ms=now_ms, hung_up_by="switch")
+        return
+    for leg in state.legs:
+        rings = leg.status is LegStatus.DIALLING
+        if rings and now_ms - leg.dialled_ms >= leg.timeout_seconds * 1000 + RING_GRACE_MS:
+            yield LegNews(leg_uuid=leg.uuid, news="no_answer", at_ms=now_ms)
