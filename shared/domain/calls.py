@@ -208,7 +208,7 @@ def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
     return replace(
         call,
         status=status,
-        outcome=_outcome(legs) if call.ended_ms else None,
+        outcome=_outcome(call, legs) if call.ended_ms else None,
         buyer_id=talked.buyer_id if talked else 0,
         group_id=talked.group_id if talked else 0,
         bid=talked.bid if talked else None,
@@ -221,6 +221,7 @@ def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
     )
 
 
+_RANG_ON = frozenset({LegStatus.CANCELED, LegStatus.DIALLING})
 _TALKED = frozenset({LegStatus.ANSWERED, LegStatus.ENDED, LegStatus.TRANSFERRED})
 
 
@@ -236,11 +237,13 @@ def _connected_s(call: Call, talked: Leg | None) -> int | None:
     return told if told is not None else _seconds(talked.answered_ms, talked.ended_ms)
 
 
-def _outcome(legs: tuple[Leg, ...]) -> Outcome:
-    """A caller who hung up while somebody's phone rang has abandoned the call; else nobody took it."""
+def _outcome(call: Call, legs: tuple[Leg, ...]) -> Outcome:
+    """A caller who hung up while somebody's phone rang has abandoned the call, whatever the switch calls that; else nobody
+    took it.
+    """
     if any(leg.answered_ms for leg in legs):
         return Outcome.CONNECTED
-    if any(leg.status in {LegStatus.CANCELED, LegStatus.DIALLING} for leg in legs):
+    if any(leg.status in _RANG_ON or leg.ended_ms > call.ended_ms for leg in legs):
         return Outcome.ABANDONED
     return Outcome.FAILED if legs and all(leg.failure == "failed" for leg in legs) else Outcome.NO_TARGET
 

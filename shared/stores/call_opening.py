@@ -79,6 +79,7 @@ def as_ordinary(call: Call) -> Call:
         reserved_bid=None,
         only_reserved=False,
         promised_payout=None,
+        via="number" if call.number else "sip",
     )
 
 

@@ -215,8 +215,10 @@ def test_the_welcome_names_every_service_and_pastes_only_what_it_can() -> None:
 def test_the_welcome_tells_the_whole_story_when_all_services_are_there() -> None:
     tokens = {name: f"token-of-{name}" for name in DEMO_KEYS}
     lines = [line for line in welcome((_RTB, _DATA, _CALLS, _WORKER), tokens) if line and line[0] != "#"]
-    beats = ("rtbs.json?", "rtbs.json?", "status=confirmed", "data_writing?", "simulate call", "postbacks/")
-    beats += ("data_reading?", "ringpost explain $CALL")
+    beats = (
+        *("rtbs.json?", "rtbs.json?", "status=confirmed", "data_writing?", "simulate call", "postbacks/"),
+        *("data_reading?", "ringpost explain $CALL"),
+    )
     assert len(lines) == 4 + len(beats)
     assert all(beat in line for beat, line in zip(beats, lines[4:], strict=True))
     without = welcome((_RTB, _DATA, _CALLS, _WORKER), {})

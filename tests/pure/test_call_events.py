@@ -73,6 +73,12 @@ def test_a_caller_who_hangs_up_while_it_rings_has_abandoned_the_call() -> None:
     assert state.call.closed_ms == START + 9_000
 
 
+def test_a_phone_that_rang_beyond_the_call_s_end_was_abandoned_whatever_it_is_called() -> None:
+    over = CallOver(at_ms=START + 9_000)
+    assert all_in(state_of(a_leg(1)), over, news(1, "no_answer", 10)).call.outcome is Outcome.ABANDONED
+    assert all_in(state_of(a_leg(1)), news(1, "no_answer", 9), over).call.outcome is Outcome.NO_TARGET
+
+
 def test_an_end_that_tells_of_talk_closes_every_leg() -> None:
     over = CallOver(at_ms=START + 70_000, connected_s=60)
     state = all_in(state_of(a_leg(1)), news(1, "answered", 5), over)
@@ -81,7 +87,7 @@ def test_an_end_that_tells_of_talk_closes_every_leg() -> None:
 
 
 def test_nobody_to_dial_is_no_target_and_a_broken_line_failed() -> None:
-    over = CallOver(at_ms=START)
+    over = CallOver(at_ms=START + 2_000)
     assert after(state_of(), over).call.outcome is Outcome.NO_TARGET
     assert all_in(state_of(a_leg(1)), news(1, "busy", 1), over).call.outcome is Outcome.NO_TARGET
     assert all_in(state_of(a_leg(1)), news(1, "failed", 1), over).call.outcome is Outcome.FAILED
