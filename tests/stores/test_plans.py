@@ -303,12 +303,12 @@ async def test_numbers_come_in_the_order_of_their_making(postgres: Postgres) -> 
     publisher = await insert(postgres, "publishers", company_id=company_id, afid="a")
     later, earlier = f"+1801{company_id:07d}", f"+1800{company_id:07d}"
     row = {"company_id": company_id, "campaign_id": campaign_id}
-    await insert(postgres, "numbers", **row, number=later, rtb_pool=True, tags='{"source": "tv"}')
-    await insert(postgres, "numbers", **row, number=earlier, publisher_id=publisher)
+    first = await insert(postgres, "numbers", **row, number=later, rtb_pool=True, tags='{"source": "tv"}')
+    second = await insert(postgres, "numbers", **row, number=earlier, publisher_id=publisher)
     numbers = (await loaded_plan(postgres, company_id, campaign_id)).numbers
     assert list(numbers.values()) == [
-        InboundNumber(number=later, rtb_pool=True, tags={"source": "tv"}),
-        InboundNumber(number=earlier, publisher_id=publisher),
+        InboundNumber(id=first, number=later, rtb_pool=True, tags={"source": "tv"}),
+        InboundNumber(id=second, number=earlier, publisher_id=publisher),
     ]
 
 
