@@ -18,7 +18,7 @@ from loadtests.bench.load import Load
 from loadtests.bench.measure import OpenRound
 from loadtests.bench.pgbench import Tally
 
-LINES = 32
+LINES = 16  # more than connections to Postgres: a line is also on its way here and back
 DURABLE_FLOOR, DURABLE_GOAL = 0.3, 0.5
 _WARM_S = 0.3
 _SETTLED_S = 1.3  # counters reach /metrics once a second
@@ -89,7 +89,8 @@ def middle_of(rounds: list[DurableRound]) -> DurableRound:
     return DurableRound(
         rate=median(r.rate for r in rounds),
         pgbench=Tally(
-            rate=median(r.pgbench.rate for r in rounds), latency_ms=median(r.pgbench.latency_ms for r in rounds)
+            rate=median(r.pgbench.rate for r in rounds),
+            latency_ms=median(r.pgbench.latency_ms for r in rounds),
         ),
         ratio=median(r.ratio for r in rounds),
         cpu_us=median(r.cpu_us for r in rounds),
@@ -101,9 +102,12 @@ def middle_of(rounds: list[DurableRound]) -> DurableRound:
 
 
 def holds(results: DurableResults) -> bool:
-    """Whether every case keeps the floor, and answered each request as it should."""
+    """Whether every case keeps the floor, is two round trips, and answered each request as it should."""
     return all(
-        case.middle.ratio >= results.floor and not case.middle.bad and not case.half_load.bad
+        case.middle.ratio >= results.floor
+        and round(case.postgres_queries, 1) == 2
+        and not case.middle.bad
+        and not case.half_load.bad
         for case in results.cases.values()
     )
 
@@ -165,4 +169,6 @@ async def _queries(stage: DurableStage, case: Case, *, seconds: float) -> float:
 def _count(stage: DurableStage) -> float:
     with urllib.request.urlopen(f"{stage.data.ops_url}/metrics", timeout=5) as answer:  # noqa: S310 - our own
         lines = answer.read().decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("ringpost_postgres_queries_total"))
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith("ringpost_postgres_queries_total")
+    )

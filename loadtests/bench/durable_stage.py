@@ -5,7 +5,6 @@ share the other. Must never put the cluster's files into memory.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,15 +12,13 @@ from pathlib import Path
 
 import asyncpg
 from msgspec import Struct
-from msgspec.structs import fields
 
-from deploy.local.installs import find_postgres
 from loadtests.bench.cpu import pin
 from loadtests.bench.durable_calls import Calls, make_calls
-from loadtests.bench.pgbench import MAKE_TABLE, SCRIPT, Pgbench
-from loadtests.bench.stage import LOAD_CORE, SECRETS, SERVER_CORE, apply_account, ringpost
-from services.data.settings import DataServiceSettings
+from loadtests.bench.pgbench import FILL_TABLE, MAKE_TABLE, ROWS, SCRIPT, Pgbench
+from loadtests.bench.stage import SECRETS, SERVER_CORE, apply_account, move_to_load_core, ringpost
 from tests.support.engines import (
+    beside_postgres,
     fresh_database_of,
     make_template,
     running_postgres,
@@ -31,7 +28,7 @@ from tests.support.engines import (
 from tests.support.processes import ServiceProcess, running_service
 
 _ACCOUNT = Path(__file__).with_name("durable.yaml")
-_CHOICE = os.environ.get("RINGPOST_ENGINES", "")
+CONNECTIONS = 8  # to Postgres: of the service, which has so many unless told otherwise, and of pgbench
 KEEPS = "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) FROM pg_settings WHERE name = ANY($1::text[])"
 _KEEPS = ["fsync", "full_page_writes", "synchronous_commit"]
 
@@ -49,7 +46,7 @@ class DurableStage(Struct, frozen=True, kw_only=True):
 @contextmanager
 def set_up_durable(calls_each: int) -> Iterator[DurableStage]:
     """Stores, the account, its calls, and one worker of the data service. calls_each: for each kind of conversion."""
-    os.sched_setaffinity(0, {LOAD_CORE})  # inherited by all that is started here
+    move_to_load_core()
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres(durable=True))
         make_template(postgres.url)
@@ -63,12 +60,14 @@ def set_up_durable(calls_each: int) -> Iterator[DurableStage]:
         script = stack.enter_context(throw_away_folder()) / "row.sql"
         script.write_text(SCRIPT)
         public = {name: value for name, value in environment.items() if "ENCRYPTION" not in name}
+        public["RINGPOST_POSTGRES_CONNECTIONS"] = str(CONNECTIONS)
         data = stack.enter_context(running_service("data", public))
         pin(data.pid, SERVER_CORE)
+        program, libraries = beside_postgres("pgbench")
         yield DurableStage(
             data=data,
             pgbench=Pgbench(
-                install=find_postgres(_CHOICE), dsn=dsn, script=script, connections=connections_of_the_service()
+                program=program, environment=libraries, dsn=dsn, script=script, connections=CONNECTIONS
             ),
             tokens=tokens,
             calls=calls,
@@ -76,16 +75,11 @@ def set_up_durable(calls_each: int) -> Iterator[DurableStage]:
         )
 
 
-def connections_of_the_service() -> int:
-    """Postgres connections of one worker, as it is delivered: pgbench gets as many."""
-    defaults = {field.name: field.default for field in fields(DataServiceSettings)}
-    return int(defaults["postgres_connections"])
-
-
 async def _prepare(dsn: str) -> str:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(MAKE_TABLE)
+        await connection.execute(FILL_TABLE, ROWS)
         keeps: str = await connection.fetchval(KEEPS, _KEEPS)
         return keeps
     finally:

@@ -3,22 +3,18 @@
 Owns its table, its script and the reading of what it prints. Must never touch a table of ours.
 """
 
-import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from deploy.local.installs import Install
-
 ROWS = 100_000
-MAKE_TABLE = f"""
-CREATE TABLE pgbench_row (id integer PRIMARY KEY, n bigint NOT NULL);
-INSERT INTO pgbench_row SELECT id, 0 FROM generate_series(1, {ROWS}) AS id;
-"""
-SCRIPT = f"""\\set id random(1, {ROWS})
+MAKE_TABLE = "CREATE TABLE pgbench_row (id integer PRIMARY KEY, n bigint NOT NULL)"
+FILL_TABLE = "INSERT INTO pgbench_row SELECT id, 0 FROM generate_series(1, $1::integer) AS id"
+SCRIPT = """\\set id random(1, :rows)
 BEGIN;
 UPDATE pgbench_row SET n = n + 1 WHERE id = :id;
 END;
@@ -38,7 +34,8 @@ class Tally(Struct, frozen=True, kw_only=True):
 class Pgbench(Struct, frozen=True, kw_only=True):
     """pgbench of one installation against one database. Shape: it stays on the core of who starts it."""
 
-    install: Install
+    program: Path
+    environment: Mapping[str, str]
     dsn: str
     script: Path
     connections: int
@@ -46,16 +43,14 @@ class Pgbench(Struct, frozen=True, kw_only=True):
     def run(self, seconds: int) -> Tally:
         """One stretch, each connection always busy."""
         at = urlsplit(self.dsn)
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": at.password or ""}
-        if self.install.libraries:
-            environment["LD_LIBRARY_PATH"] = self.install.libraries
         answer = subprocess.run(
             [
-                *(str(self.install.beside("pgbench")), "--no-vacuum", "--protocol=prepared", "--jobs=1"),
+                *(str(self.program), "--no-vacuum", "--protocol=prepared", "--jobs=1"),
                 *(f"--client={self.connections}", f"--time={seconds}", f"--file={self.script}"),
+                f"--define=rows={ROWS}",
                 *("-h", str(at.hostname), "-p", str(at.port), "-U", str(at.username), at.path.lstrip("/")),
             ],
-            env=environment,
+            env={**self.environment, "PGPASSWORD": at.password or ""},
             capture_output=True,
             text=True,
             check=False,

@@ -47,8 +47,8 @@ class Results(Struct, frozen=True, kw_only=True):
 def durable_table(results: DurableResults) -> str:
     """The durable cases for a person."""
     lines = [
-        f"{'case':<11}{'req/s':>8}{'pgbench':>9}{'ratio':>7}{'CPU us':>8}{'busy':>6}{'queries':>9}{'p50 ms':>8}{'p99 ms':>8}{'bad':>5}"
-        f"   {'half load: p50':>14}{'p99':>8}{'p99.9':>8}{'bad':>5}"
+        f"{'case':<11}{'req/s':>8}{'pgbench':>9}{'ratio':>7}{'CPU us':>8}{'busy':>6}{'queries':>9}{'p50 ms':>8}"
+        f"{'p99 ms':>8}{'bad':>5}   {'half load: p50':>14}{'p99':>8}{'p99.9':>8}{'bad':>5}"
     ]
     for name, case in results.cases.items():
         m, h = case.middle, case.half_load
@@ -85,6 +85,13 @@ def table(results: Results, trips: Trips) -> str:
         f"ping / hello ratio {results.ping_vs_hello_ratio:.3f} (floor {FLOOR:.2f}, goal {GOAL:.2f})",
     ]
     return "\n".join(lines)
+
+
+def ping_holds(results: Results) -> bool:
+    """Whether the ratio is above its floor, and a ping one trip and no query."""
+    trips = (results.redis_round_trips_per_ping, results.redis_scripts_per_ping)
+    one_trip = all(round(count, 2) == 1 for count in trips)
+    return results.ping_vs_hello_ratio >= FLOOR and one_trip and results.postgres_queries_per_ping == 0
 
 
 def machine() -> str:

@@ -54,10 +54,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 @contextmanager
 def set_up() -> Iterator[Stage]:
     """Stores, the account, a hello-world and one rtb worker, each on its core."""
-    os.sched_setaffinity(0, {LOAD_CORE})  # inherited by all that is started here
-    os.environ["MALLOC_TRIM_THRESHOLD_"] = str(
-        1 << 34
-    )  # and this: freed memory is kept, as in a steady state
+    move_to_load_core()
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())
         make_template(postgres.url)
@@ -83,6 +80,12 @@ def set_up() -> Iterator[Stage]:
             tokens=tokens,
             hot={name: client.hgetall(name) for name in client.scan_iter("*:[hf]*")},
         )
+
+
+def move_to_load_core() -> None:
+    """All that is started from here on stands on the load's core, and keeps the memory that it frees: a steady state."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+    os.environ["MALLOC_TRIM_THRESHOLD_"] = str(1 << 34)
 
 
 def apply_account(environment: Mapping[str, str], file: Path) -> dict[str, str]:

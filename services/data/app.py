@@ -18,6 +18,7 @@ from shared.domain.plan import Plan
 from shared.http_routes import Route
 from shared.pools import Pools
 from shared.service_run import Service
+from shared.stores.call_turns import Turns
 from shared.stores.config_cache import ConfigCache
 from shared.stores.hot_tags import TAGS
 from shared.stores.key_lookup import KeyLookup
@@ -41,7 +42,7 @@ class DataApp:
         pools = self._pools = await Pools.open(settings, name="data", scripts=(TAGS,))
         postgres, clock = pools.postgres, pools.clock
         config: ConfigCache[Plan] = ConfigCache(
-            postgres, _as_it_is, keys=settings.keys_in_memory, plans=settings.plans_in_memory
+            postgres, lambda plan: plan, keys=settings.keys_in_memory, plans=settings.plans_in_memory
         )
         pepper = settings.pepper.reveal().encode()
         keys = KeyLookup(postgres, config, pepper=pepper, clock=clock)
@@ -56,6 +57,7 @@ class DataApp:
             Writing(desk, owed_tags, pepper=pepper, stored_s=settings.stored_tags_s),
             Reading(desk),
             posting=Posting(desk),
+            turns=Turns(postgres),
         )
         self.routes = _routes(handlers)
 
@@ -70,10 +72,6 @@ class DataApp:
         await self._pools.close()
 
 
-def _as_it_is(plan: Plan) -> Plan:
-    return plan
-
-
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
     from_browsers = (("/data_writing", handlers.write), ("/data_reading", handlers.read))
     open_routes = [
@@ -82,22 +80,11 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
         for ending in (".json", "", "/{key}")
         for methods, each in ((("GET", "POST"), endpoint), (("OPTIONS",), handlers.preflight))
     ]
-    posts = Route(
-        methods=("GET", "POST"),
-        template="/postbacks/{key}",
-        endpoint=handlers.post,
-        write_fault=write_text_fault,
-    )
-    return (
-        *open_routes,
-        posts,
-        Route(
-            methods=("GET", "POST"),
-            template="/postbacks",
-            endpoint=handlers.post,
-            write_fault=write_text_fault,
-        ),
-    )
+    posts = [
+        Route(methods=("GET", "POST"), template=each, endpoint=handlers.post, write_fault=write_text_fault)
+        for each in ("/postbacks/{key}", "/postbacks")
+    ]
+    return (*open_routes, *posts)
 
 
 SERVICE = Service(name="data", settings=DataServiceSettings, make_app=DataApp)

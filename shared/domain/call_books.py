@@ -80,8 +80,10 @@ class Books:
         newly = any(row.revision == 0 for row in rows)
         return self.fire(change, "converted") if newly else change
 
-    def post(self, state: CallState, posted: Posted, *, nearest: Nearest, key_id: int) -> CallChange:
-        """A new revision of the call: a value that no revision before had."""
+    def post(
+        self, state: CallState, posted: Posted, *, nearest: Nearest, key_id: int, sides: Sides | None = None
+    ) -> CallChange:
+        """A new revision of the call: a value that no revision before had. sides: what judges it, when that is known."""
         call = state.call
         revised = replace(
             call,
@@ -89,7 +91,8 @@ class Books:
             posted_ms=call.posted_ms or posted.at_ms,
             revision=call.revision + 1,
         )
-        settled, rows, ledger = self._settle(replace(state, call=revised), nearest=nearest, posted=posted)
+        revised_state = replace(state, call=revised)
+        settled, rows, ledger = self._settle(revised_state, nearest=nearest, posted=posted, sides=sides)
         change = CallChange(state=settled, conversions=rows, ledger=ledger, key_id=key_id)
         converted = settled.call.payable or settled.call.receivable
         return self.fire(change, "converted") if converted else change
@@ -109,9 +112,9 @@ class Books:
         return replace(change, state=state, firings=(*change.firings, *firings))
 
     def _settle(
-        self, state: CallState, *, nearest: Nearest, posted: Posted | None
+        self, state: CallState, *, nearest: Nearest, posted: Posted | None, sides: Sides | None = None
     ) -> tuple[CallState, tuple[ConversionRow, ...], LedgerRow | None]:
-        call, sides = state.call, self.sides(state)
+        call, sides = state.call, sides or self.sides(state)
         now = earned(self._plan, call, sides=sides, nearest=nearest)
         ledger = None
         if (now.revenue, now.payout) != (call.revenue, call.payout):

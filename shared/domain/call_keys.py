@@ -6,7 +6,7 @@ Owns how the key follows from the pepper and a uuid, so that it is stored nowher
 import hashlib
 import hmac
 
-from shared.domain.tokens import DIGITS, compose, digest
+from shared.domain.tokens import compose, digest, token_form
 
 GOOD_AFTER_END_MS = 30 * 60_000
 _LETTERS = "call"
@@ -33,7 +33,7 @@ def call_key(pepper: bytes, seed: str) -> str:
 
 def is_call_key(token: str) -> bool:
     """Whether a token has the form of a call's key; whether it is one, only its call can say."""
-    return token.startswith(_PREFIX) and all(letter in DIGITS for letter in token[len(_PREFIX) :])
+    return token.startswith(_PREFIX) and token_form(token) == "ours"
 
 
 class CallKeys:

@@ -6,6 +6,7 @@ Owns how amounts are read, rounded, shown and modified. Must never let a float i
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -15,6 +16,8 @@ _SHOWN = Decimal("0.01")
 _KEPT = Decimal("0.0001")
 _ZERO = Decimal(0)
 _decimal = re.compile(r"-?(?:[0-9]{1,12}(?:\.[0-9]+)?|\.[0-9]+)").fullmatch
+_grouped = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?").fullmatch
+_plain = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+").fullmatch
 _modifier = re.compile(r"\s*([*+-]?)\s*([0-9.]+)\s*").fullmatch
 
 
@@ -35,6 +38,19 @@ def read_amount(amount: str | int | float | Decimal, *, negative: bool = False) 
     if abs(value) > LARGEST:
         raise ValueError(f"`{text[:40]}` is more than {LARGEST:,}")
     return value + _ZERO  # no negative zero
+
+
+def read_sent_amount(text: str) -> Decimal | None:
+    """An amount as partners send it, `$1,250.00` or `1250`; None for `12,50`, an exponent, a sign and what is no number."""
+    bare = text.removeprefix("$")
+    if _grouped(bare):
+        bare = bare.replace(",", "")
+    if not _plain(bare):
+        return None
+    try:
+        return read_amount(bare)
+    except ValueError:
+        return None
 
 
 def rounded(amount: Decimal) -> Decimal:
@@ -75,6 +91,7 @@ class Modifier(Struct, frozen=True, kw_only=True):
         return max(payout, _ZERO).quantize(_KEPT, ROUND_HALF_UP)
 
 
+@lru_cache(maxsize=4096)
 def read_modifier(text: str) -> Modifier:
     """Read a payout modifier.
 

@@ -51,12 +51,12 @@ class _UnreadableError(Exception):
         self.verdict = Unreadable(reason=reason, text=text)
 
 
-def read_authorized(request: HttpRequest) -> Parameters | Unreadable:
+def read_authorized(request: HttpRequest, *, path_token: str = "") -> Parameters | Unreadable:
     """A request's parameters, with its one token under `key` wherever it was sent."""
     parameters = read_parameters(request)
     if isinstance(parameters, Unreadable):
         return parameters
-    token = read_key(parameters, request.headers)
+    token = read_key(parameters, request.headers, path_token=path_token)
     if isinstance(token, Reason):
         return Unreadable(reason=token, text="")
     parameters["key"] = token

@@ -147,10 +147,13 @@ def _wire_condition(rule: Rule) -> str:
 
 def passes(rules: Sequence[Rule], tags: Tags) -> bool:
     """Whether a caller with these tags is what the rules ask for."""
-    by_key: dict[str, list[Rule]] = {}
-    for rule in rules:
-        by_key.setdefault(rule.key, []).append(rule)
-    return all(key_passes(same_key, tags.get(key)) for key, same_key in by_key.items())
+    return all(key_passes(same_key, tags.get(key)) for key, same_key in _by_key(tuple(rules)))
+
+
+@lru_cache(maxsize=4096)
+def _by_key(rules: tuple[Rule, ...]) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
+    keys = dict.fromkeys(rule.key for rule in rules)
+    return tuple((key, tuple(rule for rule in rules if rule.key == key)) for key in keys)
 
 
 def key_passes(rules: Sequence[Rule], value: str | tuple[str, ...] | None) -> bool:
@@ -211,23 +214,19 @@ def _choices(value: str) -> frozenset[str]:
     return frozenset(entry.strip().casefold() for entry in value.split(","))
 
 
-_clock_tags: dict[str, tuple[int, dict[str, str]]] = {}
-
-
 def clock_tags(now_ms: int, zone: str) -> dict[str, str]:
     """The tags that all calls and pings have: `hour` 0 to 23, `day_of_week` 0 = Sunday, `time` HH:MM.
 
     Shape: one mapping a zone and minute, shared: copy before changing.
     """
-    minute = now_ms // 60_000
-    known = _clock_tags.get(zone)
-    if known is not None and known[0] == minute:
-        return known[1]
+    return _clock_tags(now_ms // 60_000, zone)
+
+
+@lru_cache(maxsize=1024)
+def _clock_tags(minute: int, zone: str) -> dict[str, str]:
     local = datetime.fromtimestamp(minute * 60, ZoneInfo(zone))
-    tags = {
+    return {
         "hour": str(local.hour),
         "day_of_week": str(local.isoweekday() % 7),
         "time": f"{local.hour:02d}:{local.minute:02d}",
     }
-    _clock_tags[zone] = (minute, tags)
-    return tags

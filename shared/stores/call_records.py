@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared.domain import uuid7
 from shared.domain.calls import Call, CallState, Leg
-from shared.stores.call_rows import CALL_COLUMNS, TAGS_OF_CALL, call_of, tags_of
+from shared.stores.call_rows import CALL_COLUMNS, call_of, tags_of, tags_when
 from shared.stores.calls import load_legs
 from shared.stores.moments import moment
 from shared.stores.postgres import Postgres
@@ -53,7 +53,7 @@ class CallRecord(Struct, frozen=True, kw_only=True):
 
 FIND_RECORD = f"""
 SELECT {CALL_COLUMNS},
-       {TAGS_OF_CALL},
+       {tags_when("c.started_at = $1")},
        coalesce(p.afid, '') AS afid, coalesce(k.cid, '') AS cid, coalesce(b.tid, '') AS tid, coalesce(g.name, '') AS group_name
 FROM calls c
 LEFT JOIN publishers p ON p.id = c.publisher_id

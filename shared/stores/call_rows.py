@@ -23,11 +23,16 @@ CALL_COLUMNS = """c.uuid::text AS uuid, c.company_id, c.started_at, c.rev, c.sta
        c.answered_at, c.ended_at, c.closed_at, c.hung_up_by, c.total_duration_s, c.told_connected_s, c.connected_duration_s,
        c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value, c.posted_at, c.revision,
        c.ledger_entries, c.fired::text AS fired, c.flow::text AS flow"""
-TAGS_OF_CALL = """(SELECT coalesce(jsonb_object_agg(t.name, t.value), '{}')::text FROM call_tags t
-        WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid) AS tags"""
+_TAGS_OF_CALL = """(SELECT coalesce(json_object_agg(t.name, t.value)::text, '{}') FROM call_tags t
+        WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid AND {}) AS tags"""
 LEG_COLUMNS = """uuid::text AS uuid, position, buyer_id, group_id, number, timeout_seconds, send_digits, bid, status, place,
        subjects, hour_at, day_at, month_at, group_hour_at, group_day_at, group_month_at, dialled_at, answered_at, ended_at,
        failure, connected_s"""
+
+
+def tags_when(when: str) -> str:
+    """The tags as one text. when: what a statement says of c.started_at, so that other months' tables are not opened."""
+    return _TAGS_OF_CALL.replace("{}) AS", when.replace("c.started_at", "t.call_started_at") + ") AS")
 
 
 def call_of(row: Record) -> Call:
@@ -83,12 +88,12 @@ def call_of(row: Record) -> Call:
 
 
 def tags_of(text: str) -> dict[str, str]:
-    """The tags of TAGS_OF_CALL."""
+    """The tags of tags_when."""
     return _tags(text)
 
 
 def mutable(call: Call) -> tuple[Any, ...]:
-    """What may change of a call, in the order of call_changes.SAVE_CHANGE."""
+    """What may change of a call, in the order of call_changes.CHANGE_CALL."""
     return (
         call.status,
         call.outcome,
@@ -118,6 +123,23 @@ def mutable(call: Call) -> tuple[Any, ...]:
         call.ledger_entries,
         as_json(call.fired),
         as_json(call.flow),
+    )
+
+
+def worth(call: Call) -> tuple[Any, ...]:
+    """What a partner may change of a call, in the order of call_changes.CHANGE_WORTH."""
+    return (
+        call.publisher_id or None,
+        call.duplicate,
+        call.payable,
+        call.receivable,
+        call.revenue,
+        call.payout,
+        call.posted,
+        moment_or_none(call.posted_ms),
+        call.revision,
+        call.ledger_entries,
+        as_json(call.fired),
     )
 
 

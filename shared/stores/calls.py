@@ -11,7 +11,7 @@ from msgspec import Struct
 from shared.domain import uuid7
 from shared.domain.calls import Call, CallState, Leg
 from shared.domain.settlement import Nearest
-from shared.stores.call_rows import CALL_COLUMNS, LEG_COLUMNS, TAGS_OF_CALL, call_of, leg_of, tags_of
+from shared.stores.call_rows import CALL_COLUMNS, LEG_COLUMNS, call_of, leg_of, tags_of, tags_when
 from shared.stores.moments import moment
 from shared.stores.postgres import Connection
 
@@ -35,7 +35,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 _FOUND = f"""
 SELECT {CALL_COLUMNS},
-       {TAGS_OF_CALL},
+       {tags_when("c.started_at = $1")},
        co.config_version
 FROM calls c JOIN companies co ON co.id = c.company_id
 """  # noqa: S608 - the columns above
@@ -139,8 +139,22 @@ async def insert_call(connection: Connection, call: Call, *, key_hmac: bytes) ->
     )
 
 
-# One caller's conversions at one buyer are judged one after the other.
-TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))"
+LOCK_CALL = "SELECT rev FROM calls WHERE started_at = $1 AND uuid = $2 FOR UPDATE"
+
+
+async def lock_call(connection: Connection, call: Call) -> None:
+    """Wait for all who change the call, and let nobody change it before this transaction ends."""
+    await connection.execute(LOCK_CALL, moment(call.started_ms), call.uuid)
+
+
+TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))"
+
+
+async def take_turn(connection: Connection, call: Call) -> None:
+    """One caller's conversions at one buyer are judged in turn: whoever comes waits for the end of the other's transaction."""
+    await connection.execute(TAKE_TURN, f"{call.caller} at {call.buyer_id}", call.company_id)
+
+
 LOAD_NEAREST = """
 SELECT min(abs(extract(epoch FROM started_at - $4))) FILTER (WHERE payable)::bigint AS paid_s,
        min(abs(extract(epoch FROM started_at - $4))) FILTER (WHERE receivable)::bigint AS billed_s
@@ -157,7 +171,7 @@ async def load_nearest(connection: Connection, call: Call, *, within_s: int) -> 
     """
     if not within_s or not call.caller or not call.buyer_id:
         return Nearest()
-    await connection.execute(TAKE_TURNS, f"{call.caller} at {call.buyer_id}", call.company_id)
+    await take_turn(connection, call)
     row = await connection.fetchrow(
         LOAD_NEAREST,
         call.company_id,

@@ -7,13 +7,15 @@ held up has not waited; and any answer to anybody begins the count anew.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from asyncpg.connection import LoggedQuery
+from asyncpg.pool import PoolConnectionProxy
 
 from shared.errors import Unavailable
+from shared.stores.at_hand import is_closed
 
 _TICKS = 6
 _TICK_S = 0.015  # 90 ms in all
@@ -25,9 +27,15 @@ class Answers:
     def __init__(self) -> None:
         self.count = 0
 
-    async def watch(self, connection: "asyncpg.Connection[asyncpg.Record]", /) -> None:
-        """Count what a new connection is answered, too."""
+    @contextmanager
+    def watch(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> Iterator[None]:
+        """Count what a connection is answered meanwhile. Whoever asks once only counts by himself: that is cheaper."""
         connection.add_query_logger(self._note)
+        try:
+            yield
+        finally:
+            if not is_closed(connection):
+                connection.remove_query_logger(self._note)
 
     def _note(self, query: LoggedQuery) -> None:
         self.count += query.exception is None

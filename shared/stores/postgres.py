@@ -9,16 +9,19 @@ told sooner (patience.py). Constraint violations pass through to the store that 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal, Self, TypeAlias
+from time import monotonic
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import Pool, PoolConnectionProxy
 
 from shared.errors import OperatorError, Unavailable
+from shared.stores.at_hand import AtHand, is_closed
 from shared.stores.patience import Answers
 
+T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
@@ -42,6 +45,10 @@ _LINE_BROKEN = (
     asyncpg.InternalClientError,  # the server's last words were read, but not yet the line's end
 )
 _CLOSE_WITHIN_S = 1.0
+_LEAST_S = 0.001  # what is left of a deadline that was waited away
+# A prepared statement keeps its plan; which partitions matter is seen when it runs. Left to itself the server plans statements
+# on partitioned tables anew for each use, which takes longer than to run them.
+_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan"}
 
 
 class Postgres:
@@ -52,6 +59,7 @@ class Postgres:
 
     def __init__(self, pool: "Pool[asyncpg.Record]", answers: Answers, *, deadline_s: float) -> None:
         self._pool = pool
+        self._at_hand = AtHand(pool, most=pool.get_max_size())
         self._answers = answers
         self._deadline_s = deadline_s
         self.queries = 0
@@ -76,14 +84,13 @@ class Postgres:
         try:
             pool = await asyncpg.create_pool(
                 dsn,
-                init=answers.watch,
                 min_size=min_size,
                 max_size=max_size,
                 timeout=deadline_s,
                 command_timeout=deadline_s,
                 statement_cache_size=0 if pooler else 200,
                 reset=_keep_as_is,
-                server_settings={"application_name": name},
+                server_settings={"application_name": name} | ({} if pooler else _PLAN_ONCE),
             )
         except CANNOT_CONNECT as error:
             raise OperatorError(f"Postgres cannot be used: {told(error)}") from None
@@ -93,6 +100,7 @@ class Postgres:
         """Let running commands end, at most for a moment, then close every connection."""
         try:
             async with asyncio.timeout(min(self._deadline_s, _CLOSE_WITHIN_S)):
+                await self._at_hand.close()
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -105,7 +113,7 @@ class Postgres:
     @property
     def idle(self) -> int:
         """Connections open and not in use."""
-        return self._pool.get_idle_size()
+        return self._pool.get_idle_size() + self._at_hand.idle
 
     def patience(self) -> AbstractAsyncContextManager[None]:
         """Around a wait for what another task loads: short while the server is silent. Errors: Unavailable."""
@@ -113,23 +121,19 @@ class Postgres:
 
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         """All rows. Errors: Unavailable. Cost: one round trip."""
-        async with self._within_deadline() as connection:
-            return await connection.fetch(query, *args)
+        return await self._once(PoolConnectionProxy.fetch, query, args=args)
 
     async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
         """The first row, None when there is none. Errors: Unavailable. Cost: one round trip."""
-        async with self._within_deadline() as connection:
-            return await connection.fetchrow(query, *args)
+        return await self._once(PoolConnectionProxy.fetchrow, query, args=args)
 
     async def fetchval(self, query: str, *args: object) -> Any:
         """The first row's first column, None without a row. Errors: Unavailable. Cost: one round trip."""
-        async with self._within_deadline() as connection:
-            return await connection.fetchval(query, *args)
+        return await self._once(PoolConnectionProxy.fetchval, query, args=args)
 
     async def execute(self, query: str, *args: object) -> str:
         """Run one command; its tag, such as `UPDATE 1`. Errors: Unavailable. Cost: one round trip."""
-        async with self._within_deadline() as connection:
-            return await connection.execute(query, *args)
+        return await self._once(PoolConnectionProxy.execute, query, args=args)
 
     @asynccontextmanager
     async def transaction(
@@ -151,33 +155,48 @@ class Postgres:
                 raise
             await transaction.commit()
 
-    @asynccontextmanager
-    async def _within_deadline(self) -> AsyncIterator[Connection]:
+    async def _once(self, ask: Callable[..., Awaitable[T]], query: str, *, args: tuple[object, ...]) -> T:
+        """One command. Not a context manager: two of those would cost a request more than its pool."""
+        self.queries += 1
+        left_s, connection = self._deadline_s, self._at_hand.pop()
+        if connection is None:
+            began_s = monotonic()
+            connection = await self._take()
+            left_s = max(_LEAST_S, left_s - (monotonic() - began_s))
         try:
-            async with asyncio.timeout(self._deadline_s), self._borrowed() as connection:
-                yield connection
-        except TimeoutError as error:
-            raise self._away() from error
+            answer = await ask(connection, query, *args, timeout=left_s)
+            self._answers.count += 1
+            return answer
+        except BaseException as error:
+            self._note_fault(error, connection)
+            raise
+        finally:
+            await self._at_hand.give(connection)
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
         self.queries += 1
-        connection = await self._acquire()
+        connection = await self._take()
         try:
-            yield connection
+            with self._answers.watch(connection):
+                yield connection
         except BaseException as error:
-            if _line_is_broken(error, connection) and not _is_closed(connection):
-                connection.terminate()  # what is still on its way must not reach the next user
-            if _says_away(error, connection):
-                raise self._away() from error
+            self._note_fault(error, connection)
             raise
         finally:
-            await self._pool.release(connection)
+            await self._at_hand.give(connection)
 
-    async def _acquire(self) -> Connection:
+    async def _take(self) -> Connection:
         try:
-            return await self._pool.acquire(timeout=self._deadline_s)
+            return await self._at_hand.take(self._deadline_s)
         except (OSError, TimeoutError, *_SERVER_AWAY) as error:
+            raise self._away() from error
+
+    def _note_fault(self, error: BaseException, connection: Connection) -> None:
+        """A line that broke is ended. Errors: Unavailable when the server is away."""
+        if _line_is_broken(error, connection) and not is_closed(connection):
+            connection.terminate()  # what is still on its way must not reach the next user
+        if _says_away(error, connection):
             raise self._away() from error
 
     def _away(self) -> Unavailable:
@@ -198,20 +217,13 @@ def told(error: Exception) -> str:
 
 
 def _line_is_broken(error: BaseException, connection: Connection) -> bool:
-    return isinstance(error, _LINE_BROKEN) or _is_closed(connection)
+    return isinstance(error, _LINE_BROKEN) or is_closed(connection)
 
 
 def _says_away(error: BaseException, connection: Connection) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
-        return _is_closed(connection)
+        return is_closed(connection)
     return isinstance(error, (OSError, TimeoutError, asyncpg.InternalClientError, *_SERVER_AWAY))
-
-
-def _is_closed(connection: Connection) -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool took it back when its line broke
-        return True
 
 
 async def _keep_as_is(_connection: object) -> None:

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
+from deploy.local.paths import MIGRATIONS
+from shared.errors import Unavailable
 from shared.metrics import TRACES_LEFT_OUT
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
-from shared.stores.key_uses import KeyUse, save_uses
+from shared.stores.key_uses import KeyUse, UseCounts, save_uses
 from shared.stores.moments import moment
 from shared.stores.pings import Claim, save_claim
 from shared.stores.postgres import Postgres
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
+from shared.stores.schema import prepare
+from tests.support.engines import Engine
 from tests.support.streams import NOW_MS, append, confirmation, event, new_uuid, no_target, repeat, reserved
 from tests.support.waiting import eventually
 
@@ -163,6 +168,52 @@ async def test_keys_are_locked_in_the_order_of_their_ids(postgres: Postgres, key
         assert {row["key_id"] for row in await connection.fetch(locked, keys)} == set(keys)
     await waiting
     assert {used[0] for used in (await _used(postgres)).values()} == {2}
+
+
+async def test_uses_that_no_row_tells_of_are_counted_and_saved_together(
+    postgres: Postgres, keys: list[int]
+) -> None:
+    counts = UseCounts(postgres)
+    for at_ms in (NOW_MS, NOW_MS - MINUTE_MS, NOW_MS):
+        counts.add(keys[0], at_ms)
+    counts.add(keys[1], NOW_MS)
+    await counts.save()
+    await counts.save()
+    assert await _used(postgres) == {keys[0]: (3, MINUTE), keys[1]: (1, MINUTE)}
+
+
+async def test_uses_wait_while_postgres_is_away(own_postgres: Engine) -> None:
+    await prepare(own_postgres.url, MIGRATIONS)
+    postgres = await Postgres.open(own_postgres.url, max_size=1, deadline_s=5)
+    try:
+        (key, *_) = sorted(row["id"] for row in await postgres.fetch(WITH_COMPANY + INSERT_KEYS))
+        counts = UseCounts(postgres)
+        counts.add(key, NOW_MS)
+        own_postgres.kill9()
+        await counts.save()
+        counts.add(key, NOW_MS + MINUTE_MS)
+        await asyncio.to_thread(own_postgres.start)
+
+        async def saved() -> bool:
+            await counts.save()
+            with suppress(Unavailable):
+                return bool(await postgres.fetchval("SELECT count(*) FROM key_uses"))
+            return False
+
+        await eventually(saved, what="the uses are saved")
+        assert await _used(postgres) == {key: (2, MINUTE + timedelta(minutes=1))}
+    finally:
+        await postgres.close()
+
+
+async def test_a_service_that_ends_saves_what_it_counted(postgres: Postgres, keys: list[int]) -> None:
+    counts = UseCounts(postgres)
+    running = asyncio.ensure_future(counts.run())
+    await asyncio.wait([running], timeout=0)
+    counts.add(keys[0], NOW_MS)
+    running.cancel()
+    await asyncio.wait([running])
+    assert await _used(postgres) == {keys[0]: (1, MINUTE)}
 
 
 async def test_only_what_was_judged_without_its_trace_counts_as_left_out(redis: Redis, drain: Drain) -> None:

@@ -23,10 +23,10 @@ from shared.stores.call_opening import Came, Opened, open_call
 from shared.stores.calls import find_call, load_legs
 from shared.stores.placing import Full, Moved, NewLeg, Written, place_leg, save_report
 from shared.stores.plans import load_company, load_plan
-from tests.support.account_store import AccountStore, opened
+from tests.support.account_store import PEPPER, AccountStore, opened
 from tests.support.account_trees import Tree
 
-KEYS = CallKeys(b"pepper-of-the-tests-0123456789abcdef")
+KEYS = CallKeys(PEPPER.encode())
 _draws = count(1)
 
 

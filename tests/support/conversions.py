@@ -17,9 +17,11 @@ from tests.support.processes import ServiceProcess, running_service
 
 CONVERSION_KEY = "conversion-key-of-the-drills"
 WRITING_KEY = "writing-key-of-the-drills"
+READING_KEY = "reading-key-of-the-drills"
 ACCOUNT: dict[str, Any] = {
     "company": {"name": "Drills"},
     "buyers": [{"tid": "one", "number": "+18005550111"}],
+    "buyer_groups": [{"name": "All", "buyers": ["one"]}],
     "campaigns": [
         {
             "cid": "auto",
@@ -32,6 +34,13 @@ ACCOUNT: dict[str, Any] = {
     "postback_keys": [
         {"name": "post", "kind": "conversion", "on": {"buyer": "one"}, "token": CONVERSION_KEY},
         {"name": "write", "kind": "call_data_writing", "on": "company", "token": WRITING_KEY},
+        {
+            "name": "read",
+            "kind": "data_sharing",
+            "on": {"buyer_group": "All"},
+            "tag_keys": ["zip"],
+            "token": READING_KEY,
+        },
     ],
 }
 
@@ -75,9 +84,10 @@ HAVING c.revenue <> coalesce(sum(l.revenue_change), 0) OR c.payout <> coalesce(s
 
 
 @asynccontextmanager
-async def conversions(dsn: str, redis_url: str) -> AsyncIterator[Conversions]:
-    """The account, stored."""
-    async with call_stage(dsn, redis_url, ACCOUNT) as stage:
+async def conversions(dsn: str, redis_url: str, **fields: object) -> AsyncIterator[Conversions]:
+    """The account, stored. Shape: fields change its campaign."""
+    (campaign,) = ACCOUNT["campaigns"]
+    async with call_stage(dsn, redis_url, {**ACCOUNT, "campaigns": [{**campaign, **fields}]}) as stage:
         yield Conversions(stage.store, stage.plan, now_ms=stage.now_ms)
 
 

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import psutil
 
+from deploy.local.engine_process import engine_environment
 from deploy.local.identity import engine_identity
 from deploy.local.installs import find_postgres, find_redis
 from deploy.local.paths import MIGRATIONS
@@ -114,9 +115,7 @@ def throw_away_folder(*, on_disk: bool = False) -> Iterator[Path]:
     Shape: on_disk: where temporary files are, even when there is plenty of memory.
     """
     _sweep()
-    folder = Path(
-        tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=None if on_disk else _quick_disk())
-    )
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=None if on_disk else _quick_disk()))
     folder.chmod(0o711)
     try:
         yield folder
@@ -158,6 +157,12 @@ def running_redis() -> Iterator[Engine]:
             yield engine
         finally:
             engine.stop()
+
+
+def beside_postgres(name: str) -> tuple[Path, Mapping[str, str]]:
+    """Another program of the installation that Postgres runs from, and the environment in which it finds its libraries."""
+    install = find_postgres(_CHOICE)
+    return install.beside(name), engine_environment(install.libraries)
 
 
 def empty_redis(url: str) -> None:

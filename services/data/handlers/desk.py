@@ -11,15 +11,26 @@ from shared.clock import Clock
 from shared.dice import Dice
 from shared.domain import uuid7
 from shared.domain.call_books import Books
+from shared.domain.calls import Call
 from shared.domain.keys import Key, Kind
 from shared.domain.plan import Company, Plan
 from shared.errors import Unavailable
 from shared.stores.key_uses import UseCounts
-from shared.stores.keyring import AGAIN, Again, Denied, Keyring
-from shared.stores.postgres import Postgres
+from shared.stores.keyring import AGAIN, Again, Keyring
+from shared.stores.postgres import Connection, Postgres
 
-ATTEMPTS = 12
-HURRIED = 3  # so many tries that wait for nobody; then in turn
+
+class Try(Struct, frozen=True, kw_only=True):
+    """One try of a request. Shape: client is from whom it came; runs is a connection once it has its turn."""
+
+    client: str
+    runs: "Postgres | Connection"
+
+
+class Overtaken(Again, frozen=True, kw_only=True):
+    """Somebody else changed the call meanwhile."""
+
+    call: Call
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -44,17 +55,13 @@ class Desk:
     async def admit(self, token: str, kind: Kind, *, client: str) -> Holder | Refused | Again:
         """A key that may do this kind of thing. Cost: nothing when hot; a version read before a refusal."""
         key = await self._keyring.key(token, kind, client=client)
-        if isinstance(key, Denied):
-            return Refused(reason=key.reason, key_id=key.key_id)
-        if isinstance(key, Again):
-            return key
-        return Holder(key=key, version=self._keyring.config.version(key.company_id))
+        if isinstance(key, Key):
+            return Holder(key=key, version=self._keyring.config.version(key.company_id))
+        return key if isinstance(key, Again) else Refused(reason=key.reason, key_id=key.key_id)
 
-    async def unknown(self, token: str, client: str) -> Refused:
-        """A token that is nobody's, counted against floods of them."""
-        denied = await self._keyring.find(token, client)
-        assert isinstance(denied, Denied), "a call's key is never in the table of keys"
-        return Refused(reason=denied.reason)
+    def known(self, token: str) -> Key | None:
+        """A key that is in memory, whatever it may do."""
+        return self._keyring.known(token)
 
     async def is_current(self, holder: Holder, seen_version: int) -> bool:
         """Whether a key is what the company's row, at the moment of a look, says. Shape: 0 = the look did not tell."""

@@ -4,12 +4,10 @@ Owns the beats of a read. Must never show a tag that is not on the key's list.
 """
 
 from services.data import store
-from services.data.handlers.desk import ATTEMPTS, Desk, Holder
+from services.data.handlers.desk import Desk, Holder, Try
 from services.data.rules.nouns import Read, ReadOut, Refused
 from services.data.rules.reading import readable, told
 from shared.domain.key_settings import DataSharingSettings, Kind
-from shared.errors import Unavailable
-from shared.metrics import DATA_READS
 from shared.stores.keyring import AGAIN, Again
 
 
@@ -19,28 +17,14 @@ class Reading:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def read(self, asked: Read, client: str) -> ReadOut | Refused:
+    async def read(self, asked: Read, attempt: Try) -> ReadOut | Refused | Again:
         """The call's values under the names that were asked for. Cost: one round trip when all is hot."""
-        for _ in range(ATTEMPTS):
-            outcome = await self._attempt(asked, client)
-            if isinstance(outcome, Refused):
-                DATA_READS.add("refused")
-                return outcome
-            if isinstance(outcome, ReadOut):
-                DATA_READS.add("found" if outcome.found else "none")
-                return outcome
-        raise Unavailable("config")
-
-    async def _attempt(self, asked: Read, client: str) -> ReadOut | Refused | Again:
-        holder = await self._desk.admit(asked.token, Kind.DATA_SHARING, client=client)
+        holder = await self._desk.admit(asked.token, Kind.DATA_SHARING, client=attempt.client)
         if not isinstance(holder, Holder):
             return holder
-        key, whose = holder.key, asked.whose
-        settings = key.settings
+        key, whose, settings = holder.key, asked.whose, holder.key.settings
         assert isinstance(settings, DataSharingSettings)
-        seen = await store.find_readable(
-            self._desk.postgres, key, caller=whose.caller, call_uuid=whose.call_uuid
-        )
+        seen = await store.find_readable(self._desk.postgres, key, whose=whose)
         if not await self._desk.is_current(holder, seen.version):
             return AGAIN
         self._desk.used(key)

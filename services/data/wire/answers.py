@@ -6,6 +6,7 @@ Owns field names, the words of conversions, and who may read an answer in a brow
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from services.data.rules.nouns import Converted, ReadOut, Refused, Written
 from shared.domain.http import Fault, HttpAnswer
@@ -15,6 +16,7 @@ from shared.domain.refusals import KEY_REFUSALS, Refusal, write_error
 
 TEXT = "text/plain; charset=utf-8"
 _ANY_ORIGIN = (("Access-Control-Allow-Origin", "*"),)
+_NO_MATCH = (("X-Ringpost-Match", "none"), ("Access-Control-Expose-Headers", "X-Ringpost-Match"))
 _PREFLIGHT = (
     *_ANY_ORIGIN,
     ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
@@ -46,6 +48,7 @@ _IN_WORDS: Mapping[Reason, str] = {
     Reason.KEY_UNKNOWN: "unknown key",
     Reason.KEY_PAUSED: "key is paused",
     Reason.CALLER_NUMBER_INVALID: "must include caller_number or call_uuid",
+    Reason.TAG_INVALID: "invalid value",
 }
 # A reason that no refusal of this service should have is still answered, and as our own fault.
 _UNEXPECTED = Refusal(500, "internal error")
@@ -71,7 +74,7 @@ def write_read_out(told: ReadOut) -> HttpAnswer:
     return HttpAnswer(
         status=200,
         body=_encode(told.values),
-        headers=_ANY_ORIGIN if told.found else (*_ANY_ORIGIN, ("X-Ringpost-Match", "none")),
+        headers=_ANY_ORIGIN if told.found else (*_ANY_ORIGIN, *_NO_MATCH),
         outcome="found" if told.found else "none",
         key_id=told.key_id,
         caller=told.whose.caller,
@@ -92,53 +95,38 @@ def write_converted(converted: Converted) -> HttpAnswer:
 
 def write_refusal(refused: Refused, request_id: str) -> HttpAnswer:
     """The error body of writing and reading, for any origin."""
-    refusal = _REFUSALS.get(refused.reason, _UNEXPECTED)
-    fault = Fault(
-        status=refusal.status,
-        reason=refused.reason,
-        text=refused.text or refusal.text,
-        request_id=request_id,
-        headers=_ANY_ORIGIN,
-        retry_after_s=refusal.retry_after_s,
-    )
-    return write_error(fault, key_id=refused.key_id)
+    fault = _fault(refused, request_id=request_id, text=refused.text)
+    return replace(write_open_fault(fault), key_id=refused.key_id, caller=refused.caller)
 
 
 def write_failed(refused: Refused) -> HttpAnswer:
     """`FAILED <words>`, with the reason's status."""
+    fault = _fault(refused, text=_IN_WORDS.get(refused.reason, ""))
+    return replace(write_text_fault(fault), key_id=refused.key_id, caller=refused.caller)
+
+
+def _fault(refused: Refused, *, text: str, request_id: str = "") -> Fault:
     refusal = _REFUSALS.get(refused.reason, _UNEXPECTED)
-    words = _IN_WORDS.get(refused.reason, refusal.text)
-    return _failed(
-        words, Fault(status=refusal.status, reason=refused.reason, text="", request_id=""), refused
+    return Fault(
+        status=refusal.status,
+        reason=refused.reason,
+        text=text or refusal.text,
+        request_id=request_id,
+        retry_after_s=refusal.retry_after_s,
     )
 
 
 def write_text_fault(fault: Fault) -> HttpAnswer:
     """The server's own refusals for conversions."""
     words = "try again" if fault.status == 503 else fault.text
-    return _failed(words, fault, Refused(reason=fault.reason))
+    return replace(write_error(fault), body=f"FAILED {words}".encode(), content_type=TEXT)
 
 
 def write_open_fault(fault: Fault) -> HttpAnswer:
     """The server's own refusals for writing and reading."""
-    return write_error(msgspec.structs.replace(fault, headers=(*fault.headers, *_ANY_ORIGIN)))
+    return write_error(replace(fault, headers=(*fault.headers, *_ANY_ORIGIN)))
 
 
 def write_preflight() -> HttpAnswer:
     """What a browser asks before a request of another origin."""
     return HttpAnswer(status=204, body=b"", headers=_PREFLIGHT, outcome="preflight")
-
-
-def _failed(words: str, fault: Fault, refused: Refused) -> HttpAnswer:
-    retry_s = fault.retry_after_s or _REFUSALS.get(refused.reason, _UNEXPECTED).retry_after_s
-    retry = (("Retry-After", str(retry_s)),) if retry_s else ()
-    return HttpAnswer(
-        status=fault.status,
-        body=f"FAILED {words}".encode(),
-        content_type=TEXT,
-        headers=(*fault.headers, *retry),
-        outcome="refused" if fault.status < 500 else "failed",
-        reason=fault.reason,
-        key_id=refused.key_id,
-        caller=refused.caller,
-    )

@@ -5,22 +5,20 @@ Owns parameter names and the forms of values. Must never judge a call.
 
 import hashlib
 import re
-from decimal import Decimal
 
 from services.data.rules.nouns import Post, Read, Refused, Whose, Write
 from shared.domain.http import HttpRequest
-from shared.domain.money import read_amount
-from shared.domain.parameters import Parameters, Unreadable, fault_of_tags, read_parameters
+from shared.domain.money import read_sent_amount
+from shared.domain.parameters import Parameters, Unreadable, fault_of_tags, read_authorized
 from shared.domain.phone import read_e164
 from shared.domain.reasons import Reason
-from shared.domain.request_keys import is_placeholder, read_key, stated
+from shared.domain.request_keys import is_placeholder, stated
 
 _NO_TAGS = frozenset({"key", "caller_number", "call_uuid"})
 _MOST_NAMES = 200
 _LONGEST_REPEAT_KEY = 255
 _LARGEST_EPOCH_S = 32_503_680_000  # the year 3000
-_grouped = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?").fullmatch
-_plain = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+").fullmatch
+_LONGEST_S = 2**31 - 1
 _whole = re.compile(r"([0-9]{1,12})(\.[0-9]+)?").fullmatch
 
 
@@ -30,11 +28,8 @@ def read_write(request: HttpRequest) -> Write | Refused:
     if isinstance(named, Refused):
         return named
     parameters, whose = named
-    tags = {
-        name: value
-        for name, value in parameters.items()
-        if name not in _NO_TAGS and not is_placeholder(value)
-    }
+    sent = {name: value for name, value in parameters.items() if name not in _NO_TAGS}
+    tags = {name: value for name, value in sent.items() if not is_placeholder(value)}
     fault = fault_of_tags(tags)
     if fault:
         return Refused(reason=Reason.TAG_INVALID, text=fault)
@@ -64,16 +59,16 @@ def read_post(request: HttpRequest) -> Post | Refused:
     if isinstance(whose, Refused):
         return Post(token=parameters["key"], whose=Whose(), refused=whose.reason)
     text = stated(parameters, "value").strip()
-    value = _read_value(text) if text else None
-    start_s = _read_whole(stated(parameters, "start_time"))
+    value = read_sent_amount(text) if text else None
+    start_s = _read_whole(stated(parameters, "start_time"), most=_LARGEST_EPOCH_S)
     said = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if name != "key")
     return Post(
         token=parameters["key"],
         whose=whose,
         refused=Reason.VALUE_INVALID if text and value is None else None,
         value=value,
-        start_ms=None if start_s is None or start_s > _LARGEST_EPOCH_S else start_s * 1000,
-        connected_s=_read_whole(stated(parameters, "connected_duration")),
+        start_ms=None if start_s is None else start_s * 1000,
+        connected_s=_read_whole(stated(parameters, "connected_duration"), most=_LONGEST_S),
         repeat_key=request.headers.get("Idempotency-Key", "").strip()[:_LONGEST_REPEAT_KEY],
         fingerprint=hashlib.sha256(said.encode()).digest(),
     )
@@ -88,13 +83,9 @@ def _read_named(request: HttpRequest) -> tuple[Parameters, Whose] | Refused:
 
 
 def _read_authorized(request: HttpRequest) -> Parameters | Refused:
-    parameters = read_parameters(request)
+    parameters = read_authorized(request, path_token=request.params.get("key", ""))
     if isinstance(parameters, Unreadable):
         return Refused(reason=parameters.reason, text=parameters.text)
-    token = read_key(parameters, request.headers, path_token=request.params.get("key", ""))
-    if isinstance(token, Reason):
-        return Refused(reason=token)
-    parameters["key"] = token
     return parameters
 
 
@@ -113,19 +104,6 @@ def _listed(parameters: Parameters, name: str) -> list[str]:
     return [each.strip() for each in stated(parameters, name).split(",") if each.strip()]
 
 
-def _read_value(text: str) -> Decimal | None:
-    """`$1,250.00` and `1250`; never `12,50`, an exponent, a sign or what is no number."""
-    bare = text.removeprefix("$")
-    if _grouped(bare):
-        bare = bare.replace(",", "")
-    if not _plain(bare):
-        return None
-    try:
-        return read_amount(bare)
-    except ValueError:
-        return None
-
-
-def _read_whole(text: str) -> int | None:
+def _read_whole(text: str, *, most: int) -> int | None:
     found = _whole(text.strip())
-    return int(found[1]) if found else None
+    return int(found[1]) if found and int(found[1]) <= most else None

@@ -163,14 +163,14 @@ def _verbs(step: Step, public_url: str) -> str:
                 "answerOnBridge": "true",
             }
             legs = [_leg(leg, public_url, call_uuid=step.call_uuid) for leg in step.legs]
-            return _element("Dial", attributes, "".join(legs))
+            return _element("Dial", attributes, inner="".join(legs))
         case Connected():
             return ""
         case HangUp() | FallBack(number=""):
-            said = _element("Say", {}, xml_text(step.message)) if step.message else ""
+            said = _element("Say", {}, inner=xml_text(step.message)) if step.message else ""
             return said + "<Hangup/>"
         case FallBack():
-            return _element("Dial", {"answerOnBridge": "true"}, _number(step.number, {}))
+            return _element("Dial", {"answerOnBridge": "true"}, inner=_number(step.number, {}))
         case Reject():
             return "<Reject/>"
         case _:
@@ -191,10 +191,10 @@ def _leg(leg: DialLeg, public_url: str, *, call_uuid: str) -> str:
 
 def _number(number: str, attributes: Mapping[str, object]) -> str:
     name = "Sip" if number.startswith(_SIP) else "Number"
-    return _element(name, attributes, xml_text(number))
+    return _element(name, attributes, inner=xml_text(number))
 
 
-def _element(name: str, attributes: Mapping[str, object], inner: str) -> str:
+def _element(name: str, attributes: Mapping[str, object], *, inner: str) -> str:
     """An element; attributes without a value are left out."""
     told = "".join(f' {key}="{xml_text(str(value))}"' for key, value in attributes.items() if value != "")
     return f"<{name}{told}>{inner}</{name}>"

@@ -1,0 +1,70 @@
+"""What the benchmark makes of the figures that it finds."""
+
+import pytest
+
+from loadtests.bench.durable import DurableCase, DurableResults, DurableRound, holds, middle_of
+from loadtests.bench.measure import OpenRound
+from loadtests.bench.pgbench import Tally, read_tally
+
+_PRINTED = """pgbench (15.14 (Debian 15.14-0+deb12u1))
+transaction type: row.sql
+query mode: prepared
+number of clients: 8
+number of threads: 1
+duration: 2 s
+number of transactions actually processed: 17248
+number of failed transactions: 0 (0.000%)
+latency average = 0.927 ms
+initial connection time = 18.911 ms
+tps = 8632.779017 (without initial connection time)
+"""
+
+
+def a_round(rate: float, pgbench: float, *, bad: int = 0) -> DurableRound:
+    tally = Tally(rate=pgbench, latency_ms=1.0)
+    return DurableRound(
+        rate=rate, pgbench=tally, ratio=rate / pgbench, cpu_us=200, busy=0.9, p50_ms=7, p99_ms=12, bad=bad
+    )
+
+
+def results_of(*rounds: DurableRound, queries: float = 2.001, late: int = 0) -> DurableResults:
+    case = DurableCase(
+        says="",
+        middle=middle_of(list(rounds)),
+        half_load=OpenRound(rate=1, p50_ms=1, p99_ms=2, p999_ms=3, bad=late),
+        postgres_queries=queries,
+        rounds=list(rounds),
+    )
+    return DurableResults(floor=0.3, goal=0.5, connections=8, keeps="fsync on", cases={"one": case})
+
+
+def test_pgbench_s_report_is_read() -> None:
+    assert read_tally(_PRINTED) == Tally(rate=8632.779017, latency_ms=0.927)
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["", _PRINTED.replace("transactions: 0 (", "transactions: 3 ("), _PRINTED.replace("tps", "xps")],
+)
+def test_what_is_no_whole_report_is_refused(printed: str) -> None:
+    with pytest.raises(ValueError, match="no report"):
+        read_tally(printed)
+
+
+def test_a_ratio_is_the_median_of_neighbours_not_the_ratio_of_medians() -> None:
+    rounds = [a_round(4000, 8000), a_round(1000, 1250), a_round(4200, 10_000)]
+    middle = middle_of(rounds)
+    assert (middle.rate, middle.pgbench.rate, middle.ratio) == (4000, 8000, 0.5)
+
+
+def test_bad_answers_are_summed() -> None:
+    assert middle_of([a_round(1, 2, bad=1), a_round(1, 2, bad=2)]).bad == 3
+
+
+def test_a_run_holds_above_the_floor_with_two_round_trips_and_no_bad_answer() -> None:
+    good = a_round(4000, 8000)
+    assert holds(results_of(good))
+    assert not holds(results_of(a_round(2000, 8000)))
+    assert not holds(results_of(good, queries=3.0))
+    assert not holds(results_of(a_round(4000, 8000, bad=1)))
+    assert not holds(results_of(good, late=1))
