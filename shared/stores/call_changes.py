@@ -120,6 +120,9 @@ PARTS: Mapping[str, str] = {
         WHERE f.dedupe_seconds = 0 OR NOT EXISTS (
             SELECT FROM outbox o WHERE o.webhook_id = f.webhook_id AND o.caller = c.caller
                 AND o.created_at > now() - make_interval(secs => f.dedupe_seconds))""",
+    "one_firing": f"""{_INSERT_FIRINGS} now()
+        FROM changed c, (VALUES (?::uuid, ?::uuid, ?::bigint, ?::text, ?::integer, ?::text, ?::text::jsonb, ?::numeric))
+            AS f (id, event_id, webhook_id, trigger, fire_order, host, payload, leased_s)""",
     "firings": f"""{_INSERT_FIRINGS} now() + CASE WHEN f.follows THEN {_WOKEN_BY_THEN} ELSE {_AT_ONCE} END
         FROM changed c, jsonb_to_recordset(?::text::jsonb) AS f ({_FIRING})""",
     "logged": """
@@ -191,6 +194,22 @@ async def find_answered(fetches: Fetches, key_id: int, *, value: str) -> Answere
     return Answered(value=value, fingerprint=row["fingerprint"], status=row["status"], answer=row["answer"])
 
 
+def stands_for(value: str, fingerprint: bytes, *, answer: str) -> Answered | None:
+    """What a request's Idempotency-Key stands for from now on; None without such a key."""
+    return Answered(value=value, fingerprint=fingerprint, status=200, answer=answer) if value else None
+
+
+SAVE_ANSWERED = """
+INSERT INTO idempotency_keys (key_id, value, fingerprint, status, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+"""
+
+
+async def save_answered(runs: "Executes", key_id: int, *, answered: Answered | None) -> None:
+    """What an Idempotency-Key stands for whose request changed nothing; the first stays. None: there is no such key."""
+    if answered is not None:
+        await runs.execute(SAVE_ANSWERED, key_id, *astuple(answered))
+
+
 LOG_POSTBACK = """
 INSERT INTO postback_log (company_id, call_uuid, id, received_at, key_id, kind, caller, answer, detail)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
@@ -209,8 +228,17 @@ class Executes(Protocol):
         """One command."""
 
 
-def _owed(firings: Sequence[Firing], leased_s: float | None) -> dict[str, tuple[str, ...]]:
+def _firing_values(firing: Firing, leased_s: float | None) -> tuple[object, ...]:
+    return (
+        *(firing.id, firing.event_id, firing.webhook_id, firing.trigger, firing.fire_order, firing.host),
+        *(firing.payload.decode(), leased_s),
+    )
+
+
+def _owed(firings: Sequence[Firing], leased_s: float | None) -> dict[str, tuple[object, ...]]:
     """Which of an event's firings are first is only known in advance when none can fall away."""
+    if len(firings) == 1 and not firings[0].dedupe_seconds:
+        return {"one_firing": _firing_values(firings[0], leased_s)}
     first: dict[str, int] = {}
     for firing in firings:
         first[firing.event_id] = min(firing.fire_order, first.get(firing.event_id, firing.fire_order))

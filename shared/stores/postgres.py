@@ -23,6 +23,7 @@ from shared.stores.patience import Answers
 
 T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+PoolOrConnection: TypeAlias = "Postgres | Connection"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
 _SERVER_AWAY = (

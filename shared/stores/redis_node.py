@@ -34,6 +34,7 @@ class Node:
         self._connection: AbstractConnection | None = None
         self._next_link = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._closed = False  # a dial can swallow the one cancellation that it is sent
 
     @property
     def connected(self) -> bool:
@@ -64,6 +65,7 @@ class Node:
 
     async def close(self) -> None:
         """Stops re-dialling and closes the link."""
+        self._closed = True
         if self._keeper:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -74,7 +76,7 @@ class Node:
         """Waits for the link's end and dials again: at once when it had lived, else after a growing pause."""
         loop = asyncio.get_running_loop()
         pause = 0.0
-        while True:
+        while not self._closed:
             since = loop.time()
             await self.link.lost.wait()
             if loop.time() - since > _LONGEST_PAUSE_S:
@@ -84,7 +86,7 @@ class Node:
 
     async def _redial(self, pause: float) -> float:
         """Dials until somebody answers; returns the pause to keep should the new link die young."""
-        while True:
+        while not self._closed:
             await asyncio.sleep(pause * uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
             pause = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, pause * 2))
             link = Link(self._limits, self.counts)
@@ -96,7 +98,8 @@ class Node:
             self.counts.reconnects += 1
             self._next_link.set()
             self._next_link = asyncio.Event()
-            return pause
+            break
+        return pause
 
     async def _let_go(self) -> None:
         connection, self._connection = self._connection, None

@@ -46,3 +46,4 @@ async def test_every_tag_of_a_crowd_is_on_the_call(fresh_database: str, fresh_re
         write = f"/data_writing?key={WRITING_KEY}&call_uuid={call.uuid}"
         await all_are_answered(stage, fresh_redis, [f"{write}&n{place}=1" for place in range(CROWD)])
         assert await stage.store.rows("SELECT count(*) FROM call_tags") == [(CROWD,)]
+        assert await stage.store.rows("SELECT sum(uses) FROM key_uses") == [(CROWD,)], "each try is no use"

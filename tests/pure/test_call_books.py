@@ -13,7 +13,7 @@ from shared.domain.call_books import Books, CallChange, LedgerRow, Posted
 from shared.domain.calls import Call, CallState
 from shared.domain.plan import ConversionEntry, Criterion, Plan
 from shared.domain.settlement import Nearest
-from shared.domain.webhooks import Webhook
+from shared.domain.webhooks import Webhook, read_payload
 from tests.support.plans import PUBLISHER, a_buyer, a_plan, rules
 
 NOW = 1_790_000_000_000
@@ -237,19 +237,25 @@ _events = st.lists(
 )
 
 
-def _next(plan: Plan, state: CallState, event: tuple[str, Any], at_ms: int) -> CallChange:
+def _next(
+    plan: Plan,
+    state: CallState,
+    event: tuple[str, Any],
+    at_ms: int,
+    nearest: Nearest = Nearest(),  # noqa: B008 - frozen
+) -> CallChange:
     what, value = event
     books = books_of(plan)
     if what == "post":
         post = Posted(value=value, posted=value, at_ms=at_ms)
-        return books.post(state, post, nearest=Nearest(), key_id=9)
+        return books.post(state, post, nearest=nearest, key_id=9)
     if what == "tag":
         return CallChange(state=replace(state, tags={"plan": value}))
     was_closed = bool(state.call.closed_ms)
     return books.close(
         over(state, talked_s=value, at_ms=state.call.ended_ms or at_ms),
         was_closed=was_closed,
-        nearest=Nearest(),
+        nearest=nearest,
     )
 
 
@@ -279,3 +285,130 @@ def test_figures_are_the_sum_of_their_ledger(
         assert told(change).count("over") == (event[0] == "end" and ends == 1)
         if event[0] == "post":
             assert told(change) == ["sold"] * (call.payable or call.receivable)
+
+
+def _with_values(change: CallChange) -> list[tuple[int, str]]:
+    return [(row.revision, row.side) for row in change.conversions]
+
+
+_nearest = st.builds(
+    Nearest, paid_s=st.sampled_from([None, 5, 90]), billed_s=st.sampled_from([None, None, 5])
+)
+
+
+@settings(max_examples=200)
+@given(_criteria, _events, st.lists(_nearest, min_size=8, max_size=8), st.sampled_from([0, 60]))
+def test_entries_are_numbered_webhooks_told_once_and_revisions_kept_by_side(
+    criteria: list[Criterion], events: list[tuple[str, Any]], nearest: list[Nearest], dedupe_seconds: int
+) -> None:
+    plan = a_campaign(*criteria, default_payout=Decimal(5), dedupe_seconds=dedupe_seconds)
+    state, entries, fired, ever_duplicate = LIVE, [], [], False
+    for place, event in enumerate(events):
+        before = state.call
+        change = _next(plan, state, event, NOW + place * 40_000, nearest[place])
+        state = change.state
+        sides = books_of(plan).sides(state)
+        entries += [change.ledger.entry] if change.ledger else []
+        fired += told(change)
+        ever_duplicate = ever_duplicate or state.call.duplicate
+        assert state.call.duplicate == ever_duplicate
+        if event[0] == "post":
+            waiting = {"payable": sides.paying, "receivable": sides.billing}
+            concerned = [side for side, group in waiting.items() if group and not group.timer]
+            assert _with_values(change) == [(state.call.revision, side) for side in concerned]
+            assert all(row.value == row.posted_value == event[1] for row in change.conversions)
+        else:
+            newly = [each for each in ("payable", "receivable") if _has_come(each, before, state.call)]
+            assert _with_values(change) == [(0, side) for side in newly]
+            assert told(change).count("sold") == bool(newly)
+        for row in change.conversions:
+            own = {"payable": (Decimal(0), state.call.payout), "receivable": (state.call.revenue, Decimal(0))}
+            assert (row.revenue, row.payout) == own[row.side]
+    assert entries == list(range(1, len(entries) + 1))
+    assert state.call.ledger_entries == len(entries)
+    assert list(state.call.fired) == fired
+    assert fired.count("over") == any(event[0] == "end" for event in events)
+
+
+def _has_come(side: str, before: Call, now: Call) -> bool:
+    return getattr(now, side) and not getattr(before, side)
+
+
+@given(_criteria, st.lists(st.decimals(0, 1000, places=4), min_size=1, max_size=5))
+def test_the_last_value_stands_and_the_ones_before_it_leave_no_trace_in_the_figures(
+    criteria: list[Criterion], values: list[Decimal]
+) -> None:
+    plan, state = a_campaign(*criteria), LIVE
+    for value in values:
+        state = posted(plan, state, str(value)).state
+    assert money(state) == money(posted(plan, LIVE, str(values[-1])).state)
+    assert (state.call.revision, state.call.posted) == (len(values), values[-1])
+
+
+@given(_criteria, st.sampled_from([0, 30, 120]), st.decimals(0, 1000, places=4))
+def test_a_value_before_the_end_and_one_at_it_earn_the_same(
+    criteria: list[Criterion], talked_s: int, value: Decimal
+) -> None:
+    plan = a_campaign(*criteria)
+    end_ms = NOW + 200_000
+    early = closed(plan, over(posted(plan, LIVE, str(value)).state, talked_s=talked_s)).state
+    late = posted(plan, closed(plan, over(LIVE, talked_s=talked_s)).state, str(value), end_ms).state
+    assert money(early) == money(late)
+    assert (early.call.payable, early.call.receivable) == (late.call.payable, late.call.receivable)
+
+
+@given(_criteria, st.sampled_from([0, 30, 120]))
+def test_an_end_that_is_told_again_books_and_tells_nothing(criteria: list[Criterion], talked_s: int) -> None:
+    plan = a_campaign(*criteria, default_payout=Decimal(5))
+    state = closed(plan, over(LIVE, talked_s=talked_s)).state
+    again = books_of(plan).close(state, was_closed=True, nearest=Nearest(paid_s=0, billed_s=0))
+    assert (again.state.call.revenue, again.state.call.payout) == money(state)
+    assert (again.ledger, again.conversions, again.firings) == (None, (), ())
+
+
+# single cases of the same
+
+
+def test_a_value_that_comes_too_late_is_a_revision_that_books_and_tells_nothing() -> None:
+    plan = a_campaign(SALE)
+    state = closed(plan, over(LIVE, talked_s=3)).state
+    change = posted(plan, state, "10", NOW + 260_001)
+    assert (change.ledger, told(change), money(change.state)) == (None, [], (0, 0))
+    assert _with_values(change) == [(1, "payable"), (1, "receivable")]
+
+
+def test_a_value_that_changes_no_figure_is_a_revision_without_an_entry() -> None:
+    plan = a_campaign(a_group("postback", side="payable", payout=Decimal(7)))
+    first = posted(plan, LIVE, "1")
+    second = posted(plan, first.state, "2")
+    assert (second.ledger, second.state.call.revision, told(second)) == (None, 2, ["sold"])
+    assert second.state.call.ledger_entries == 1
+
+
+def test_a_duplicate_stays_marked_when_its_neighbour_is_gone() -> None:
+    plan = a_campaign(SALE, dedupe_seconds=60)
+    post = Posted(value=Decimal(10), posted=Decimal(10), at_ms=NOW)
+    first = books_of(plan).post(LIVE, post, nearest=Nearest(paid_s=5, billed_s=5), key_id=9)
+    assert (first.state.call.duplicate, first.ledger, told(first)) == (True, None, [])
+    second = posted(plan, first.state, "11")
+    assert (second.state.call.duplicate, money(second.state)) == (True, (11, Decimal("8.8")))
+
+
+def test_what_judges_can_be_told_so_that_it_is_looked_for_once() -> None:
+    plan = a_campaign(SALE)
+    post = Posted(value=Decimal(10), posted=Decimal(10), at_ms=NOW)
+    books = books_of(plan)
+    known = books.post(LIVE, post, nearest=Nearest(), key_id=9, sides=books.sides(LIVE))
+    assert known.conversions == posted(plan, LIVE, "10").conversions
+
+
+def test_a_webhook_tells_the_figures_that_its_own_change_made() -> None:
+    change = posted(a_campaign(SALE), LIVE, "100.005")
+    (firing,) = change.firings
+    facts = read_payload(firing.payload).facts
+    assert (facts.revenue, facts.payout, facts.caller) == (
+        Decimal("100.01"),
+        Decimal("80.00"),
+        "+12125551212",
+    )
+    assert (facts.call_uuid, facts.campaign_id, facts.publisher_id) == ("c", "camp", "pub-a")

@@ -106,7 +106,9 @@ def test_talk_is_measured_by_the_clock_when_nobody_tells_how_long_it_was() -> No
 
 def test_an_answer_after_the_end_was_assumed_counts_after_all() -> None:
     assumed = all_in(
-        state_of(a_leg(1)), CallOver(at_ms=START + 50_000), LegNews(leg_uuid="leg1", news="ended", at_ms=START)
+        state_of(a_leg(1)),
+        CallOver(at_ms=START + 50_000),
+        LegNews(leg_uuid="leg1", news="ended", at_ms=START),
     )
     assert assumed.call.outcome is Outcome.ABANDONED
     late = all_in(assumed, news(1, "answered", 5), news(1, "ended", 45, 40))

@@ -271,3 +271,127 @@ def test_the_campaign_s_window_is_used_where_the_group_has_none() -> None:
     assert not judged(plan, POSTED, Nearest(billed_s=30)).duplicate
     assert dedupe_s(a_plan(criteria=(group(),)), sides_of(plan, {})) == 0
     assert dedupe_s(plan, Sides(paying=None, billing=None)) == 0
+
+
+def test_a_group_s_own_window_is_used_instead_of_the_campaign_s() -> None:
+    near = Nearest(paid_s=100, billed_s=100)
+    shorter = a_plan(criteria=(group(dedupe_seconds=60),), dedupe_seconds=600)
+    assert dedupe_s(shorter, sides_of(shorter, {})) == 60
+    assert not judged(shorter, POSTED, near).duplicate
+    longer = a_plan(criteria=(group(dedupe_seconds=600),), dedupe_seconds=60)
+    assert judged(longer, POSTED, near).duplicate
+
+
+def test_defaults_have_the_campaign_s_window_too() -> None:
+    plan = a_plan(default_payout=Decimal(5), dedupe_seconds=60)
+    assert dedupe_s(plan, sides_of(plan, {})) == 60
+    assert figures(default_payout=Decimal(5), dedupe_seconds=60) == (0, 5)
+    assert judged(plan, CALL, Nearest(paid_s=59, billed_s=59)).payout == 0
+
+
+@given(st.none() | st.integers(0, 100), st.integers(0, 100), st.integers(0, 100), st.booleans())
+def test_a_call_is_a_duplicate_when_another_is_nearer_than_its_window(
+    near_s: int | None, own_s: int, campaign_s: int, has_converted: bool
+) -> None:
+    plan = a_plan(criteria=(group(entry(payout="4"), dedupe_seconds=own_s),), dedupe_seconds=campaign_s)
+    call = replace(POSTED, payable=has_converted, receivable=has_converted)
+    found = judged(plan, call, Nearest(paid_s=near_s, billed_s=near_s))
+    is_near = near_s is not None and near_s < (own_s or campaign_s)
+    assert found.duplicate == (is_near and not has_converted)
+    assert (found.payable, found.receivable) == (not found.duplicate, not found.duplicate)
+    assert [found.revenue, found.payout] == [
+        Decimal(each) for each in ((0, 0) if found.duplicate else (100, 4))
+    ]
+
+
+def test_a_side_that_no_group_judges_is_no_duplicate() -> None:
+    plan = a_plan(criteria=(group(side="receivable"),), dedupe_seconds=60)
+    found = judged(plan, POSTED, Nearest(paid_s=0))
+    assert (found.duplicate, found.receivable, found.payable) == (False, True, False)
+
+
+def test_one_that_lost_its_conversion_may_be_a_duplicate_when_it_converts_again() -> None:
+    plan = a_plan(criteria=(timer(entry(seconds=90, payout="4")),), dedupe_seconds=60)
+    near = Nearest(paid_s=5, billed_s=5)
+    paid = replace(CALL, payable=True, receivable=True)
+    assert judged(plan, paid, near).payout == 4
+    assert not judged(plan, replace(paid, connected_s=3), near).payable
+    assert judged(plan, CALL, near).duplicate
+
+
+# figures, whatever comes together
+
+_amounts = st.none() | st.sampled_from([Decimal(0), Decimal("0.0001"), Decimal("12.5"), Decimal(1_000_000)])
+
+
+def _first(*amounts: Decimal | None) -> Decimal:
+    return next((amount for amount in amounts if amount is not None), Decimal(0))
+
+
+@given(_amounts, _amounts, _amounts, _amounts)
+def test_revenue_is_the_first_that_is_known_also_when_that_is_nothing(
+    posted: Decimal | None, bid: Decimal | None, fixed: Decimal | None, default: Decimal | None
+) -> None:
+    call = replace(POSTED, posted=posted, bid=bid)
+    sale = group(ConversionEntry(revenue=fixed))
+    assert figures(sale, call=call, default_revenue=default)[0] == _first(posted, bid, fixed, default)
+
+
+@given(_amounts, _amounts, _amounts, _amounts, st.sampled_from([None, "*0.5", "+5", "-2", "12.50"]))
+def test_payout_is_the_first_that_is_known_also_when_that_is_nothing(
+    posted: Decimal | None,
+    fixed: Decimal | None,
+    promised: Decimal | None,
+    default: Decimal | None,
+    modifier: str | None,
+) -> None:
+    plain = Decimal("12.5") if modifier == "12.50" else None
+    modified = plain
+    if posted is not None and modifier is not None and plain is None:
+        by = {"*0.5": posted / 2, "+5": posted + 5, "-2": max(posted - 2, Decimal(0))}
+        modified = by[modifier].quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+    call = replace(POSTED, posted=posted, promised_payout=promised)
+    sale = group(ConversionEntry(payout=fixed, payout_modifier=modifier))
+    wanted = _first(modified, fixed, promised, default)
+    assert figures(sale, call=call, default_payout=default)[1] == wanted
+
+
+def test_a_timer_s_modifier_is_of_the_value_that_was_posted_to_the_other_side() -> None:
+    share = timer(entry(seconds=60, payout="7", payout_modifier="*0.8"), side="payable")
+    sale = group(side="receivable")
+    assert figures(share, sale) == (0, 7)
+    assert figures(share, sale, call=POSTED) == (100, 80)
+
+
+def test_of_several_entries_of_a_postback_the_first_counts() -> None:
+    assert figures(group(entry(payout="4"), entry(payout="9")), call=POSTED)[1] == 4
+
+
+def test_a_postback_needs_no_answer_and_no_closed_call() -> None:
+    live = replace(POSTED, answered_ms=0, closed_ms=0, ended_ms=0, connected_s=None)
+    assert figures(group(entry(payout="4", postback_timeout_seconds=1)), call=live) == (100, 4)
+
+
+_groups = st.lists(
+    st.builds(
+        group,
+        side=st.sampled_from(["payable", "receivable", "both"]),
+        kind=st.sampled_from(["timer", "postback"]),
+        rules=st.sampled_from([(), rules("plan == gold"), rules("plan == tin")]),
+    ),
+    max_size=5,
+)
+
+
+@given(_groups.filter(bool), st.sampled_from(["gold", "tin", "none"]))
+def test_the_first_of_a_side_in_order_is_its_plain_definition(criteria: list[Criterion], plan: str) -> None:
+    numbered = [replace(each, id=place) for place, each in enumerate(criteria, 1)]
+
+    def first(name: str) -> Criterion | None:
+        for each in numbered:
+            if getattr(each, name) and each.rules in {(), rules(f"plan == {plan}")}:
+                return each
+        return None
+
+    sides = sides_of(a_plan(criteria=tuple(numbered)), {"plan": plan})
+    assert sides == Sides(paying=first("pays_publisher"), billing=first("bills_buyer"))

@@ -17,14 +17,14 @@ from shared.domain.plan import Company, Plan
 from shared.errors import Unavailable
 from shared.stores.key_uses import UseCounts
 from shared.stores.keyring import AGAIN, Again, Keyring
-from shared.stores.postgres import Connection, Postgres
+from shared.stores.postgres import PoolOrConnection, Postgres
 
 
 class Try(Struct, frozen=True, kw_only=True):
     """One try of a request. Shape: client is from whom it came; runs is a connection once it has its turn."""
 
     client: str
-    runs: "Postgres | Connection"
+    runs: PoolOrConnection
 
 
 class Overtaken(Again, frozen=True, kw_only=True):
@@ -72,9 +72,10 @@ class Desk:
         await self._keyring.config.refresh(holder.key.company_id)
         return False
 
-    def used(self, key: Key) -> None:
-        """The key has been used once more."""
-        self._uses.add(key.id, self.clock.now_ms())
+    def used(self, key_id: int) -> None:
+        """The key has been used once more. Shape: 0 = a call's own key, which nobody counts."""
+        if key_id:
+            self._uses.add(key_id, self.clock.now_ms())
 
     async def company(self, company_id: int) -> Company:
         """A key's company."""

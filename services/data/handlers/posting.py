@@ -6,7 +6,6 @@ value twice.
 
 import hmac
 from decimal import Decimal
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -22,12 +21,12 @@ from shared.domain.money import rounded
 from shared.domain.plan import Plan
 from shared.domain.reasons import Reason
 from shared.domain.settlement import Nearest, Sides, dedupe_s
-from shared.stores.call_changes import Answered, PostbackRow, find_answered, log_postback, save_change
+from shared.stores import call_changes
+from shared.stores.call_changes import PostbackRow, stands_for
 from shared.stores.calls import load_nearest
 from shared.stores.keyring import AGAIN, Again
-from shared.stores.postgres import Connection, Postgres
-
-Runs: TypeAlias = "Postgres | Connection"
+from shared.stores.postgres import PoolOrConnection as Runs
+from shared.stores.postgres import Postgres
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -64,7 +63,7 @@ class Posting:
             current = await self._desk.is_current(holder, 0)
             return await self._kept(runs, key, asked=asked, verdict=asked.refused) if current else AGAIN
         if asked.repeat_key:
-            answered = await find_answered(runs, key.id, value=asked.repeat_key)
+            answered = await call_changes.find_answered(runs, key.id, value=asked.repeat_key)
             if answered is not None and await self._desk.is_current(holder, 0):
                 same = hmac.compare_digest(answered.fingerprint, asked.fingerprint)
                 uuid, value = answered.answer.split()
@@ -97,13 +96,12 @@ class Posting:
                 return await self._booked(connection, case)
         books = self._desk.books(case.plan)
         change = books.post(case.state, case.posted, nearest=nearest, key_id=key.id, sides=case.sides)
-        told = f"{call.uuid} {value}"
-        answered = Answered(value=asked.repeat_key, fingerprint=asked.fingerprint, status=200, answer=told)
+        answered = stands_for(asked.repeat_key, asked.fingerprint, answer=f"{call.uuid} {value}")
         logged = self._log_row(key, asked, verdict=value)
-        kept = answered if asked.repeat_key else None
-        if not await save_change(runs, change, logged=logged, answered=kept, by_partner=True):
+        save = call_changes.save_change
+        if not await save(runs, change, logged=logged, answered=answered, by_partner=True):
             return Overtaken(call=call)
-        self._desk.used(key)
+        self._desk.used(key.id)
         return Converted(key_id=key.id, call_uuid=call.uuid, value=value, caller=asked.whose.caller)
 
     async def _kept(
@@ -111,11 +109,13 @@ class Posting:
     ) -> Converted | Refused:
         """A post that changes nothing is kept all the same: one that is refused, or a value that stands already."""
         caller = asked.whose.caller
-        self._desk.used(key)
+        self._desk.used(key.id)
         row = self._log_row(key, asked, verdict=verdict)
-        await log_postback(runs, key.company_id, row=row, call_uuid=call_uuid)
+        await call_changes.log_postback(runs, key.company_id, row=row, call_uuid=call_uuid)
         if isinstance(verdict, Reason):
             return Refused(reason=verdict, key_id=key.id, caller=caller)
+        answered = stands_for(asked.repeat_key, asked.fingerprint, answer=f"{call_uuid} {verdict}")
+        await call_changes.save_answered(runs, key.id, answered=answered)
         return Converted(key_id=key.id, call_uuid=call_uuid, value=verdict, caller=caller, repeat=True)
 
     def _log_row(self, key: Key, asked: Post, *, verdict: Reason | Decimal) -> PostbackRow:

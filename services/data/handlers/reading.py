@@ -27,7 +27,7 @@ class Reading:
         seen = await store.find_readable(self._desk.postgres, key, whose=whose)
         if not await self._desk.is_current(holder, seen.version):
             return AGAIN
-        self._desk.used(key)
+        self._desk.used(key.id)
         if seen.state is None:
             return ReadOut(key_id=key.id, whose=whose, values={}, found=False)
         plan = await self._desk.plan(key.company_id, seen.state.call.campaign_id)

@@ -38,7 +38,10 @@ class Writing:
     async def write(self, asked: Write, attempt: Try) -> Written | Refused | Again:
         """Where the tags went. Cost: two round trips when all is hot, and one to Redis for tags that wait."""
         by = self._by_call_key if is_call_key(asked.token) else self._by_key
-        return await by(asked, attempt)
+        outcome = await by(asked, attempt)
+        if not isinstance(outcome, Again):
+            self._desk.used(outcome.key_id)
+        return outcome
 
     async def _by_key(self, asked: Write, attempt: Try) -> Written | Refused | Again:
         holder = await self._desk.admit(asked.token, Kind.CALL_DATA_WRITING, client=attempt.client)
@@ -50,7 +53,6 @@ class Writing:
         seen = await store.find_writable(attempt.runs, key, whose=asked.whose, publisher_id=publisher_id)
         if not await self._desk.is_current(holder, seen.version):
             return AGAIN
-        self._desk.used(key)
         landing_by = landing_by_uuid if asked.whose.call_uuid else landing_by_caller
         call, now_ms = seen.state.call if seen.state else None, self._desk.clock.now_ms()
         landing = landing_by(call, settings, now_ms=now_ms)

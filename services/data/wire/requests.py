@@ -61,7 +61,7 @@ def read_post(request: HttpRequest) -> Post | Refused:
     text = stated(parameters, "value").strip()
     value = read_sent_amount(text) if text else None
     start_s = _read_whole(stated(parameters, "start_time"), most=_LARGEST_EPOCH_S)
-    said = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if name != "key")
+    said = "\0".join(f"{name}\0{value}" for name, value in sorted(parameters.items()) if name != "key")
     return Post(
         token=parameters["key"],
         whose=whose,

@@ -1,5 +1,6 @@
 """The data service's wire: requests into writes, reads and posts."""
 
+import json
 import re
 from decimal import Decimal
 
@@ -201,3 +202,168 @@ def test_no_request_breaks_the_wire(query: str, body: bytes) -> None:
     assert isinstance(read_write(request), Write | Refused)
     assert isinstance(read_read(request), Read | Refused)
     assert isinstance(read_post(request), Post | Refused)
+
+
+# encodings
+
+_FORM = "application/x-www-form-urlencoded"
+_MULTIPART = (
+    b'--b\r\nContent-Disposition: form-data; name="value"\r\n\r\n25.50\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="caller_number"\r\n\r\n2125551212\r\n--b--\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "kind"),
+    [
+        (f"{NUMBER}&value=25.50", b"", ""),
+        ("", f"{NUMBER}&value=25.50".encode(), _FORM),
+        (NUMBER, b"value=25.50", _FORM),
+        (f"{NUMBER}&value=1", b"value=25.50", _FORM),
+        ("", b'{"caller_number": "(212) 555-1212", "value": 25.50}', JSON),
+        ("", b'{"caller_number": 2125551212, "value": "25.50"}', "application/json; charset=utf-8"),
+        ("", b'{"caller_number": "+12125551212", "value": "$25.50"}', _FORM),
+        ("", _MULTIPART, "multipart/form-data; boundary=b"),
+    ],
+)
+def test_a_post_says_the_same_in_every_encoding(query: str, body: bytes, kind: str) -> None:
+    asked = post(query, body, Content_Type=kind)
+    assert (asked.whose, asked.value) == (Whose(caller="+12125551212"), Decimal("25.5"))
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [("25", "25"), ("0.1", "0.1"), ("1e3", None), ("-5", None), ("0.00001", None), ("true", None)],
+)
+def test_a_number_of_json_is_read_as_it_is_written(number: str, value: str | None) -> None:
+    asked = post(NUMBER, f'{{"value": {number}}}'.encode(), Content_Type=JSON)
+    assert asked.value == (None if value is None else Decimal(value))
+    assert asked.refused is (Reason.VALUE_INVALID if value is None else None)
+
+
+def test_a_null_of_json_is_no_value() -> None:
+    asked = post(NUMBER, b'{"value": null}', Content_Type=JSON)
+    assert (asked.value, asked.refused) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "kind", "reason"),
+    [
+        (NUMBER, b"{", JSON, Reason.BAD_REQUEST),
+        (NUMBER, b"[1]", JSON, Reason.BAD_REQUEST),
+        (NUMBER, b"value=%zz", _FORM, Reason.BAD_REQUEST),
+        (NUMBER, b"value=\xff", _FORM, Reason.BAD_REQUEST),
+        (NUMBER, b"<value>1</value>", "application/xml", Reason.BAD_REQUEST),
+        (f"{NUMBER}&value=%00", b"", "", Reason.TAG_INVALID),
+        (NUMBER, b'{"value": [1]}', JSON, Reason.TAG_INVALID),
+        (f"{NUMBER}&key=a&key=b", b"", "", Reason.KEY_AMBIGUOUS),
+        (f"{NUMBER}&key=a", b"key=b", _FORM, Reason.KEY_AMBIGUOUS),
+    ],
+)
+def test_what_cannot_be_read_is_refused_alike_at_every_endpoint(
+    query: str, body: bytes, kind: str, reason: Reason
+) -> None:
+    request = replace(make_request(query, body, Content_Type=kind), params={"key": "a"})
+    for reader in (read_write, read_read, read_post):
+        refused = reader(request)
+        assert isinstance(refused, Refused)
+        assert refused.reason is reason
+        assert refused.key_id == 0
+
+
+def test_tags_come_by_form_and_by_json_and_the_body_wins() -> None:
+    by_form = write(f"key=k&{NUMBER}&zip=1", b"zip=2&plan=gold+card", Content_Type=_FORM)
+    by_json = write(f"key=k&{NUMBER}&zip=1", b'{"zip": 2, "plan": "gold card", "x": null}', Content_Type=JSON)
+    assert by_form == by_json
+    assert isinstance(by_form, Write)
+    assert by_form.tags == {"zip": "2", "plan": "gold card"}
+
+
+# where the key stands
+
+
+@pytest.mark.parametrize("key", ["[key]", "KEY", ""])
+def test_a_key_that_was_never_filled_in_counts_as_absent(key: str) -> None:
+    assert reason_of(write(f"key={key}&{NUMBER}")) is Reason.KEY_MISSING
+    asked = write(f"key={key}&{NUMBER}", X_Api_Key="k")
+    assert isinstance(asked, Write)
+    assert asked.token == "k"
+
+
+def test_the_key_may_stand_in_the_path_a_header_or_the_request_and_is_no_tag() -> None:
+    request = make_request(f"{NUMBER}&zip=1")
+    sent = (
+        replace(request, params={"key": "k"}),
+        make_request(f"{NUMBER}&zip=1&key=k"),
+        make_request(f"{NUMBER}&zip=1", X_Api_Key="k"),
+        make_request(f"{NUMBER}&zip=1", Authorization="Bearer k"),
+        make_request(NUMBER, b'{"key": "k", "zip": 1}', Content_Type=JSON),
+    )
+    wanted = Write(token="k", whose=Whose(caller="+12125551212"), tags={"zip": "1"})
+    assert [read_write(each) for each in sent] == [wanted] * len(sent)
+
+
+def test_the_path_s_key_and_another_one_are_two() -> None:
+    request = replace(make_request(f"{NUMBER}&key=other"), params={"key": "k"})
+    for reader in (read_write, read_read, read_post):
+        assert reason_of(reader(request)) is Reason.KEY_AMBIGUOUS
+
+
+def test_a_post_without_a_call_still_says_whose_key_it_is() -> None:
+    asked = post("value=1", path_key="token")
+    assert (asked.token, asked.refused, asked.whose) == ("token", Reason.CALL_MISSING, Whose())
+
+
+# names
+
+_names = st.text("abcz_09", min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(_names, _names), max_size=6), st.lists(_names, max_size=6))
+def test_names_are_read_in_order_with_space_around_them_or_none(
+    mapped: list[tuple[str, str]], accepted: list[str]
+) -> None:
+    map_keys = "%20,".join(f"{theirs}%20:{ours}" for theirs, ours in mapped)
+    wanted = (*mapped, *((name, name) for name in accepted))
+    assert names(f"map_keys={map_keys}&accept_keys={',%20'.join(accepted)}") == (wanted or None)
+
+
+def test_more_names_than_a_key_can_have_are_not_looked_for() -> None:
+    asked = names("accept_keys=" + ",".join(f"n{place}" for place in range(500)))
+    assert isinstance(asked, tuple)
+    assert len(asked) == 200
+
+
+# repeats
+
+
+def test_the_key_of_a_repeat_is_kept_to_its_first_255_characters() -> None:
+    assert post(NUMBER, Idempotency_Key="x" * 300).repeat_key == "x" * 255
+    assert post(NUMBER).repeat_key == ""
+
+
+_said = st.dictionaries(st.text("ab=&", min_size=1, max_size=4), st.text("ab=&1", max_size=6), max_size=4)
+
+
+@given(_said, _said)
+@example({"a": "1&b=2"}, {"a": "1", "b": "2"})
+@example({"a=b": "1"}, {"a": "b=1"})
+def test_two_posts_have_one_fingerprint_only_when_they_say_the_same(
+    first: dict[str, str], second: dict[str, str]
+) -> None:
+    prints = [
+        post(NUMBER, json.dumps(said).encode(), Content_Type=JSON).fingerprint for said in (first, second)
+    ]
+    assert (prints[0] == prints[1]) == (first == second)
+
+
+@given(st.decimals(0, 1_000_000, places=4))
+def test_an_amount_is_read_as_itself_with_and_without_its_adornments(value: Decimal) -> None:
+    for text in (f"{value:f}", f"${value:f}", f"{value:,f}", f"${value:,f}", f"%20{value:f}%20"):
+        assert post(f"{NUMBER}&value={text}").value == value, text
+
+
+@given(st.decimals(Decimal("1000000.0001"), 10**15, places=4))
+def test_more_than_a_million_is_no_value_however_it_is_written(value: Decimal) -> None:
+    for text in (f"{value:f}", f"${value:,f}"):
+        assert post(f"{NUMBER}&value={text}").refused is Reason.VALUE_INVALID

@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.data.rules.landing import landing_by_call_key, landing_by_caller, landing_by_uuid
@@ -150,3 +152,102 @@ def test_only_what_is_allowed_is_told() -> None:
     assert told(values, None, allowed=allowed) == {"zip": "1", "plan": "gold"}
     assert told(values, [("postal", "zip"), ("years", "age")], allowed=allowed) == {"postal": "1"}
     assert told(values, [("x", "absent")], allowed=allowed) == {}
+
+
+# windows and repeats, whatever comes
+
+_settings = st.builds(
+    CallDataWritingSettings, start_seconds=st.integers(0, 7200), end_seconds=st.integers(0, 86_400)
+)
+
+
+@given(_settings, st.integers(0, 100_000), st.integers(0, 100_000))
+def test_a_window_that_is_closed_stays_closed_and_a_uuid_s_is_never_shorter(
+    settings: CallDataWritingSettings, earlier_s: int, later_s: int
+) -> None:
+    earlier_s, later_s = sorted((earlier_s, later_s))
+    for landing in (landing_by_caller, landing_by_uuid):
+        first = landing(CALL, settings, now_ms=END + earlier_s * 1000)
+        then = landing(CALL, settings, now_ms=END + later_s * 1000)
+        assert first == "completed" or then != "completed"
+    if landing_by_caller(CALL, settings, now_ms=END + later_s * 1000) == "completed":
+        assert landing_by_uuid(CALL, settings, now_ms=END + later_s * 1000) == "completed"
+
+
+def test_a_window_of_nothing_takes_only_the_moment_of_the_end() -> None:
+    none = CallDataWritingSettings(start_seconds=0, end_seconds=0)
+    assert landing_by_caller(CALL, none, now_ms=END) == "completed"
+    assert landing_by_caller(CALL, none, now_ms=END + 1) == "stored"
+    assert landing_by_uuid(CALL, none, now_ms=END + 1) is Reason.TAG_WINDOW_CLOSED
+
+
+@given(st.lists(st.sampled_from(["0", "0.0", "1", "1.00", "25.5", "25.50"]), max_size=12), st.booleans())
+def test_each_amount_is_a_revision_once(values: list[str], is_over: bool) -> None:
+    taken: list[str] = []
+    for value in values:
+        found = verdict(value, *taken, call=CALL if is_over else LIVE)
+        is_new = Decimal(value) not in {Decimal(each) for each in taken}
+        assert isinstance(found, Posted) == is_new
+        assert (found.value if isinstance(found, Posted) else found) == Decimal(value)
+        taken += [value] if is_new else []
+    assert len(taken) == len({Decimal(each) for each in values})
+
+
+def test_a_post_without_a_value_repeats_one_that_said_the_same() -> None:
+    fixed: dict[str, Any] = {"revenue": Decimal(30)}
+    assert verdict("30", "30", **fixed) == 30
+    assert verdict(None, "29", **fixed) == Posted(value=Decimal(30), posted=None, at_ms=END)
+    with_bid = replace(LIVE, bid=Decimal(17))
+    assert verdict(None, call=with_bid, **fixed) == Posted(value=Decimal(17), posted=None, at_ms=END)
+
+
+def test_nothing_is_a_value_like_any_other() -> None:
+    assert verdict("0") == Posted(value=Decimal(0), posted=Decimal(0), at_ms=END)
+    assert verdict("0.00", "0") == 0
+
+
+def test_lateness_is_told_before_the_lack_of_a_value() -> None:
+    late: dict[str, Any] = {"call": CALL, "now_ms": END + 60_001, "postback_timeout_seconds": 60}
+    assert verdict(None, **late) is Reason.TOO_LATE
+    assert verdict("1", **{**late, "now_ms": END + 60_000}) == Posted(
+        value=Decimal(1), posted=Decimal(1), at_ms=END + 60_000
+    )
+
+
+def test_a_timer_takes_no_value_but_knows_the_ones_it_took_when_it_was_none() -> None:
+    timer = Criterion(id=1, pays_publisher=True, bills_buyer=True, timer=True)
+    plan = a_plan(criteria=(timer,))
+    post = Post(token="k", whose=Whose(), value=Decimal(1))
+
+    def found(*earlier: Decimal) -> Posted | Decimal | Reason:
+        return judge_post(plan, LIVE, sides=sides_of(plan, {}), post=post, earlier=earlier, now_ms=END)
+
+    assert found() is Reason.CRITERIA_MISMATCH
+    assert found(Decimal(1)) == 1
+
+
+# reading, whatever is asked
+
+
+_name = st.sampled_from(["zip", "plan", "age", "absent", "postal"])
+
+
+@given(
+    st.dictionaries(_name, st.text(max_size=3)),
+    st.none() | st.lists(st.tuples(_name, _name), max_size=5),
+    st.lists(_name, max_size=4),
+)
+def test_nothing_is_told_that_is_not_allowed_or_not_there(
+    values: dict[str, str], names: list[tuple[str, str]] | None, allowed: list[str]
+) -> None:
+    found = told(values, names, allowed=allowed)
+    asked = [(name, name) for name in allowed] if names is None else names
+    for theirs, value in found.items():
+        assert any(values.get(ours) == value for name, ours in asked if name == theirs and ours in allowed)
+    assert set(found) == {theirs for theirs, ours in asked if ours in allowed and ours in values}
+
+
+def test_a_name_may_be_told_twice_and_the_last_of_one_name_counts() -> None:
+    values, allowed = {"zip": "1", "plan": "gold"}, ("zip", "plan")
+    assert told(values, [("a", "zip"), ("b", "zip")], allowed=allowed) == {"a": "1", "b": "1"}
+    assert told(values, [("a", "zip"), ("a", "plan")], allowed=allowed) == {"a": "gold"}

@@ -27,7 +27,9 @@ CALL = Call(
 )
 
 
-def fall_of(plan: Plan, *, members: tuple[int, ...] = (), legs: tuple[Leg, ...] = (), **fields: Any) -> Waterfall:
+def fall_of(
+    plan: Plan, *, members: tuple[int, ...] = (), legs: tuple[Leg, ...] = (), **fields: Any
+) -> Waterfall:
     state = CallState(call=replace(CALL, **fields), legs=legs)
     tags = call_profile(plan, state, now_ms=NOW)
     return waterfall(Evaluation(plan), state, tags=tags, members=frozenset(members), now_ms=NOW)
