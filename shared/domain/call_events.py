@@ -40,10 +40,10 @@ def after(state: CallState, report: Report) -> CallState:
         known = replace(
             call,
             ended_ms=_earlier(call.ended_ms, report.at_ms),
-            told_total_s=_kept(call.told_total_s, report.total_s),
-            told_connected_s=_kept(call.told_connected_s, report.connected_s),
-            hung_up_by=call.hung_up_by or report.hung_up_by,
-            recording_url=call.recording_url or report.recording_url,
+            told_total_s=_shorter(call.told_total_s, report.total_s),
+            told_connected_s=_shorter(call.told_connected_s, report.connected_s),
+            hung_up_by=_first(call.hung_up_by, report.hung_up_by),
+            recording_url=_first(call.recording_url, report.recording_url),
         )
         return settled_states(replace(state, call=known))
     legs = tuple(_with_news(leg, report) if leg.uuid == report.leg_uuid else leg for leg in state.legs)
@@ -52,8 +52,10 @@ def after(state: CallState, report: Report) -> CallState:
 
 def _with_news(leg: Leg, report: LegNews) -> Leg:
     if report.news in FAILURES:
-        failure = min(leg.failure or report.news, report.news)
-        return replace(leg, failure=failure, ended_ms=_earlier(leg.ended_ms, report.at_ms))
+        # An end that was assumed, or is told beside the failure, does not say when the phone stopped ringing.
+        failed_ms = leg.ended_ms if leg.failure else 0
+        failure = _first(leg.failure, report.news)
+        return replace(leg, failure=failure, ended_ms=_earlier(failed_ms, report.at_ms))
     if report.news == "answered":
         return replace(leg, answered_ms=_earlier(leg.answered_ms, report.at_ms))
     # An end that tells of talk also says that there was an answer.
@@ -61,8 +63,8 @@ def _with_news(leg: Leg, report: LegNews) -> Leg:
     return replace(
         leg,
         answered_ms=_earlier(leg.answered_ms, answered_ms),
-        ended_ms=_earlier(leg.ended_ms, report.at_ms),
-        connected_s=_kept(leg.connected_s, report.connected_s),
+        ended_ms=leg.ended_ms if leg.failure and leg.ended_ms else _earlier(leg.ended_ms, report.at_ms),
+        connected_s=_shorter(leg.connected_s, report.connected_s),
     )
 
 
@@ -71,5 +73,11 @@ def _earlier(known_ms: int, told_ms: int) -> int:
     return min(filter(None, (known_ms, told_ms)), default=0)
 
 
-def _kept(known: int | None, told: int | None) -> int | None:
-    return told if known is None else known
+def _shorter(known_s: int | None, told_s: int | None) -> int | None:
+    """Of two durations the shorter counts, as of two ends the earlier does. Shape: None = not told."""
+    return min((each for each in (known_s, told_s) if each is not None), default=None)
+
+
+def _first(known: str, told: str) -> str:
+    """Of two texts the first by the alphabet counts, so that `switch`, which is also assumed, comes last. Shape: "" = none."""
+    return min(filter(None, (known, told)), default="")

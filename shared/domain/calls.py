@@ -21,6 +21,7 @@ from msgspec.structs import replace
 Failure = Literal["busy", "no_answer", "failed"]
 Place = Literal["taken", "used", "returned"]
 ZERO = Decimal(0)
+NOBODY_LEFT = "no-target"  # our own decision, in a call's flow: then no caller has abandoned it
 
 
 class CallStatus(StrEnum):
@@ -173,9 +174,9 @@ def settled_states(state: CallState) -> CallState:
 
 def _over_with_the_call(leg: Leg, call: Call) -> Leg:
     """An end that told how long the buyer talked says that every leg is over."""
-    if not call.ended_ms or call.told_connected_s is None or leg.ended_ms or leg.failure:
+    if not call.ended_ms or call.told_connected_s is None or leg.failure:
         return leg
-    return replace(leg, ended_ms=call.ended_ms)
+    return replace(leg, ended_ms=min(leg.ended_ms or call.ended_ms, call.ended_ms))
 
 
 def _winner(call: Call, legs: list[Leg]) -> Leg | None:
@@ -217,7 +218,7 @@ def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
         connected_s=_connected_s(call, talked),
         dialed_s=_seconds(talked.dialled_ms, talked.ended_ms) if talked and talked.ended_ms else None,
         rescued=talked is not None and any(leg.position < talked.position and leg.failure for leg in legs),
-        closed_ms=(call.closed_ms or call.ended_ms) if closed else 0,
+        closed_ms=call.ended_ms if closed else 0,
     )
 
 
@@ -243,7 +244,8 @@ def _outcome(call: Call, legs: tuple[Leg, ...]) -> Outcome:
     """
     if any(leg.answered_ms for leg in legs):
         return Outcome.CONNECTED
-    if any(leg.status in _RANG_ON or leg.ended_ms > call.ended_ms for leg in legs):
+    nobody_left = bool(call.flow) and call.flow[-1].get("decision") == NOBODY_LEFT
+    if not nobody_left and any(leg.status in _RANG_ON or leg.ended_ms > call.ended_ms for leg in legs):
         return Outcome.ABANDONED
     return Outcome.FAILED if legs and all(leg.failure == "failed" for leg in legs) else Outcome.NO_TARGET
 

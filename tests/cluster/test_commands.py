@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deploy.local.cluster_file import HOME, PEPPER, POSTGRES_DSN, REDIS_URL
+from deploy.local.cluster_file import HOME, PEPPER, POSTGRES_DSN, REDIS_URL, SWITCH_ENCRYPTION_KEY
 from deploy.local.paths import MIGRATIONS
 from deploy.local.ports import free_port
 from ringpost.cli import COMMANDS, cli
@@ -97,6 +97,7 @@ def test_check_config_names_every_mistake_and_no_value() -> None:
 
 def test_check_config_is_content_with_a_whole_environment() -> None:
     good = {POSTGRES_DSN: "postgresql://h/x", REDIS_URL: "redis://h/0", PEPPER: "p" * 32}
+    good[SWITCH_ENCRYPTION_KEY] = "s" * 32
     result = _run("check-config", **good)
     assert result.exit_code == 0
     assert "rtb: ok\n" in result.output

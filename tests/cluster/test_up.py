@@ -25,8 +25,9 @@ def test_what_is_printed_works_as_printed_and_the_data_is_kept(home: Home) -> No
     with home.up() as first:
         first.wait_for(READY)
         lines = first.pasted()
-        answers = [json.loads(subprocess.check_output(["sh", "-c", line])) for line in lines]
-        ping, again, confirmed = answers[:3]
+        ping, again, confirmed = (
+            json.loads(subprocess.check_output(["sh", "-c", line])) for line in lines[:3]
+        )
         assert ping["status"] == "reserved"
         assert again["retreaver_ping_shield"] is True
         assert (again["uuid"], confirmed["status"]) == (ping["uuid"], "confirmed")

@@ -83,10 +83,10 @@ async def test_never_one_over_a_cap_over_two_processes(fresh_database: str, fres
         with calls_service(fresh_database, fresh_redis) as second:
             other = Switch(second, one.switch._credential)
             steps = await asyncio.gather(
-                *((one.switch, other)[i % 2].inbound(f"+1212555{i:04d}", NUMBER) for i in range(60))
+                *((one.switch, other)[i % 2].inbound(f"+1212555{i:04d}", NUMBER) for i in range(100))
             )
         assert sum(numbers(step) == [ONE] for step in steps) == 7
-        assert sum(numbers(step) == [TWO] for step in steps) == 53
+        assert sum(numbers(step) == [TWO] for step in steps) == 93
         assert await one.fills() == (7, 7)
 
 

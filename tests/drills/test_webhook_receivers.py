@@ -117,7 +117,11 @@ async def test_who_hangs_or_drips_is_given_fifteen_seconds(postgres: Postgres) -
             found = await row(postgres, owed)
             assert (found["status"], found["last_error"]) == (status, "timeout")
         assert [len(each.seen) for each in (hanging, dripping)] == [1, 1]
-        assert all(each.open == 0 for each in (hanging, dripping))
+
+        async def are_left() -> bool:
+            return all(each.open == 0 for each in (hanging, dripping))
+
+        await eventually(are_left, what="both connections are ended")
 
 
 async def test_what_is_inside_is_refused_unless_the_operator_allows_it(

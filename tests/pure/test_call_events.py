@@ -79,6 +79,12 @@ def test_a_phone_that_rang_beyond_the_call_s_end_was_abandoned_whatever_it_is_ca
     assert all_in(state_of(a_leg(1)), news(1, "no_answer", 9), over).call.outcome is Outcome.NO_TARGET
 
 
+def test_what_we_decided_ourselves_was_not_abandoned() -> None:
+    decided = state_of(a_leg(1), flow=({"decision": "no-target"},))
+    late = all_in(decided, CallOver(at_ms=START + 9_000), news(1, "no_answer", 30))
+    assert late.call.outcome is Outcome.NO_TARGET
+
+
 def test_an_end_that_tells_of_talk_closes_every_leg() -> None:
     over = CallOver(at_ms=START + 70_000, connected_s=60)
     state = all_in(state_of(a_leg(1)), news(1, "answered", 5), over)
@@ -174,3 +180,54 @@ def test_a_status_only_moves_forward(told: tuple[CallState, list[Report]], data:
             assert rank[following.call.status] >= rank[state.call.status]
         assert not (state.call.closed_ms and not following.call.closed_ms)
         state = following
+
+
+def the_contradictions() -> st.SearchStrategy[list[Report]]:
+    """Reports that do not agree: of a leg that failed or was abandoned, of one that may have talked, of the call's end."""
+    moments, told = st.integers(START, START + 90_000), st.none() | st.integers(0, 60)
+    failed = st.builds(
+        LegNews,
+        leg_uuid=st.just("leg1"),
+        news=st.sampled_from(["busy", "no_answer", "failed", "ended"]),
+        at_ms=moments,
+    )
+    talked = st.builds(
+        LegNews,
+        leg_uuid=st.just("leg2"),
+        news=st.sampled_from(["answered", "ended"]),
+        at_ms=moments,
+        connected_s=told,
+    )
+    over = st.builds(
+        CallOver,
+        at_ms=moments,
+        total_s=told,
+        connected_s=told,
+        hung_up_by=st.sampled_from(["", "caller", "buyer", "switch"]),
+        recording_url=st.sampled_from(["", "https://rec.example.com/1", "https://rec.example.com/2"]),
+    )
+    return st.lists(failed | talked | over, max_size=6)
+
+
+@given(the_contradictions(), st.data())
+def test_reports_that_contradict_each_other_give_the_same_record_in_any_order(
+    reports: list[Report], data: st.DataObject
+) -> None:
+    state = settled_states(state_of(a_leg(1), a_leg(2)))
+    shuffled = data.draw(st.permutations(reports))
+    assert all_in(state, *shuffled) == all_in(state, *reports)
+
+
+def test_of_two_talks_that_are_told_the_shorter_counts() -> None:
+    """Twilio tells a leg's talk twice: when its <Dial> is over, and as the leg's own status."""
+    answered, once, again = news(1, "answered", 5), news(1, "ended", 94, 89), news(1, "ended", 95, 90)
+    for reports in ((answered, once, again), (answered, again, once)):
+        assert all_in(state_of(a_leg(1)), *reports).call.connected_s == 89
+
+
+def test_a_switch_that_names_who_hung_up_is_believed_more_than_the_sweep() -> None:
+    swept, told = (
+        CallOver(at_ms=START, hung_up_by="switch"),
+        CallOver(at_ms=START + 1, hung_up_by="caller"),
+    )
+    assert all_in(state_of(), swept, told).call.hung_up_by == "caller"

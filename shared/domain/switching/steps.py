@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from shared.domain.calls import CallState, Leg, LegStatus
+from shared.domain.calls import NOBODY_LEFT, CallState, Leg, LegStatus
 from shared.domain.reasons import Reason, prevailing
 from shared.domain.routing.waterfall import Waterfall
 from shared.domain.switching.nouns import (
@@ -23,14 +23,12 @@ from shared.domain.switching.nouns import (
     Step,
 )
 
-_NOBODY = "no-target"
-
 
 class NoTarget(Struct, frozen=True, kw_only=True):
     """The decision that nobody is left, as the call's flow keeps it. Shape: dropped counts candidates by reason."""
 
     at_ms: int
-    decision: str = _NOBODY
+    decision: str = NOBODY_LEFT
     reason: Reason
     dropped: Mapping[Reason, int]
 
@@ -39,7 +37,7 @@ def step_of(state: CallState, *, message: str, key: str) -> Step | None:
     """The next step; None when somebody must be dialled first."""
     call = state.call
     last = call.flow[-1] if call.flow else {}
-    if last.get("decision") == _NOBODY:
+    if last.get("decision") == NOBODY_LEFT:
         return HangUp(call_uuid=call.uuid, message=message, reason=str(last.get("reason", "")))
     if call.ended_ms:
         return HangUp(call_uuid=call.uuid)

@@ -10,7 +10,7 @@ import pytest
 
 from shared.stores.call_records import find_record
 from tests.support.call_stage import CallStage
-from tests.support.receiver import Behaviour, Receiver, answer, receiving
+from tests.support.receiver import Behaviour, Receiver, answer, hang, receiving
 from tests.support.switch import Switch, calls_service, switched
 from tests.support.waiting import eventually
 
@@ -99,7 +99,7 @@ async def test_a_late_answer_serves_the_next_decision(fresh_database: str, fresh
 
 async def test_nobody_waits_when_the_wait_is_off(fresh_database: str, fresh_redis: str) -> None:
     stores = fresh_database, fresh_redis
-    async with greeting(stores, answer(200, b'{"plan": "gold"}'), wait_s="0") as (_, switch, receiver):
+    async with greeting(stores, hang, wait_s="0") as (_, switch, receiver):
         assert numbers(await switch.inbound("+12125551212", NUMBER)) == [ANYBODY]
         await receiver.until_seen(1)
 

@@ -27,9 +27,11 @@ SELECT_OPEN = (
 
 def settings_of(service: Service[Any], dsn: str, *, redis_url: str, **more: str) -> Any:
     """A service's settings, as its environment gives them."""
-    environ = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": redis_url}
-    if service is RTB:
-        environ["RINGPOST_PEPPER"] = "pepper-of-the-tests"
+    environ = {
+        "RINGPOST_POSTGRES_DSN": dsn,
+        "RINGPOST_REDIS_URL": redis_url,
+        "RINGPOST_PEPPER": "pepper-of-the-tests",
+    }
     environ |= {f"RINGPOST_{name.upper()}": value for name, value in more.items()}
     return read_settings(service.settings, environ)
 
