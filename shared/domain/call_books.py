@@ -75,7 +75,7 @@ class Books:
         """The call is over, or more is known of one that was: its criteria are judged, and (the first time) its end is told."""
         settled, rows, ledger = self._settle(state, nearest=nearest, posted=None)
         change = CallChange(state=settled, conversions=rows, ledger=ledger)
-        if not was_closed:
+        if not was_closed and not self._has_fired(state, "end"):
             change = self.fire(change, "end")
         newly = any(row.revision == 0 for row in rows)
         return self.fire(change, "converted") if newly else change
@@ -110,6 +110,10 @@ class Books:
         fired = (*state.call.fired, *(firing.name for firing in firings))
         state = replace(state, call=replace(state.call, fired=fired))
         return replace(change, state=state, firings=(*change.firings, *firings))
+
+    def _has_fired(self, state: CallState, trigger: str) -> bool:
+        """Whether a call that was closed before, and opened by late news, has told of this already."""
+        return any(each.trigger == trigger and each.name in state.call.fired for each in self._plan.webhooks)
 
     def _settle(
         self, state: CallState, *, nearest: Nearest, posted: Posted | None, sides: Sides | None = None

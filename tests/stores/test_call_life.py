@@ -131,3 +131,19 @@ async def test_a_postback_keeps_revisions_and_its_money_is_the_ledger_s_sum(stag
     assert sum(row.payout_change for row in record.ledger) == record.call.payout
     assert (record.buyer, record.campaign, record.tids) == ("one", "auto", {record.call.buyer_id: "one"})
     assert (await fired(stage)).count("converted") == 2
+
+
+async def test_an_answer_after_the_close_is_counted_after_all_and_the_end_told_once(stage: CallStage) -> None:
+    state = await dialled(stage)
+    leg, at_ms = state.legs[0].uuid, stage.now_ms
+    state = await stage.report(state, CallOver(at_ms=at_ms + 130_000))
+    state = await stage.report(state, LegNews(leg_uuid=leg, news="ended", at_ms=at_ms + 130_000))
+    assert (state.call.outcome, await fills(stage, "one")) == (Outcome.ABANDONED, (0, 0))
+    state = await stage.report(state, LegNews(leg_uuid=leg, news="answered", at_ms=at_ms + 5_000))
+    state = await stage.report(
+        state, LegNews(leg_uuid=leg, news="ended", at_ms=at_ms + 125_000, connected_s=120)
+    )
+    assert (state.call.outcome, state.call.payout) == (Outcome.CONNECTED, Decimal("12.5"))
+    assert await fills(stage, "one") == (1, 0)
+    told = await fired(stage)
+    assert (told.count("end"), told.count("answered"), told.count("converted")) == (1, 1, 1)
