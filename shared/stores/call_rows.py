@@ -113,24 +113,19 @@ def mutable(call: Call) -> tuple[Any, ...]:
         call.connected_s,
         call.dialed_s,
         call.recording_url or None,
-        call.payable,
-        call.receivable,
-        call.revenue,
-        call.payout,
-        call.posted,
-        moment_or_none(call.posted_ms),
-        call.revision,
-        call.ledger_entries,
-        as_json(call.fired),
+        *_money(call),
         as_json(call.flow),
     )
 
 
 def worth(call: Call) -> tuple[Any, ...]:
     """What a partner may change of a call, in the order of call_changes.CHANGE_WORTH."""
+    return (call.publisher_id or None, call.duplicate, *_money(call))
+
+
+def _money(call: Call) -> tuple[Any, ...]:
+    """What both changes write of the money and of what has fired for it."""
     return (
-        call.publisher_id or None,
-        call.duplicate,
         call.payable,
         call.receivable,
         call.revenue,

@@ -17,13 +17,6 @@ Opened = Callable[..., Switch]
 
 
 @pytest.fixture(scope="session")
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture(scope="session")
 def bench(postgres_engine: Engine, loop: Loop) -> Iterator[Bench]:
     with (
         fresh_database_of(postgres_engine.url) as dsn,

@@ -10,13 +10,6 @@ from tests.support.engines import Engine, fresh_database_of, running_redis
 
 
 @pytest.fixture(scope="session")
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture(scope="session")
 def bench(postgres_engine: Engine, loop: Loop) -> Iterator[Bench]:
     with (
         fresh_database_of(postgres_engine.url) as dsn,

@@ -16,13 +16,6 @@ Applied = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture(scope="session")
 def bench(postgres_engine: Engine, loop: Loop) -> Iterator[Bench]:
     with (
         fresh_database_of(postgres_engine.url) as dsn,
