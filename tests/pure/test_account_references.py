@@ -131,6 +131,20 @@ def test_a_customer_set_id_goes_before_an_internal_one() -> None:
     assert settle(judged(tree)[0], standing, draw_cid=str).buyers[0].tags == ("system_target_id == 17",)
 
 
+def test_a_new_entitys_customer_set_id_goes_before_a_stored_internal_one() -> None:
+    tree = changed("buyers[2]", {"tid": "17", "number": "+18005550133"})
+    tree["buyers"][0]["tags"] = ["system_target_id == 17"]
+    assert problems_of(tree, STORED) == {}
+    assert settle(judged(tree)[0], STORED, draw_cid=str).buyers[0].tags == ("system_target_id == 17",)
+
+
+def test_an_internal_id_goes_before_the_customer_set_one_of_what_the_file_leaves_out() -> None:
+    tree = changed("buyers[1].tags", ["system_buyer_id == 18"])
+    standing = Standing(account=STORED.account, ids={Level.BUYER: {"alpha": 17, "beta": 18, "18": 20}})
+    assert problems_of(tree, standing) == {}
+    assert settle(judged(tree)[0], standing, draw_cid=str).buyers[1].tags == ("system_buyer_id == beta",)
+
+
 def test_stored_rules_are_shown_with_customer_set_ids() -> None:
     stored = judged(changed("buyers[0].tags", ["system_buyer_id == beta", "age >= 5"]))[0]
     inside = rewritten(stored, lambda level, name: str(STORED.id_of(level, name)))

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from shared.domain.account.entities import Account, Ask, Buyer, Campaign, Criterion, Webhook
 from shared.domain.account.postback_keys import THE_COMPANY
+from shared.domain.account.references import names_of
 from shared.domain.account.standing import Standing
 from shared.domain.account.system_ids import Rename, renamed
 from shared.domain.keys import Level
@@ -21,9 +22,10 @@ Ruled = TypeVar("Ruled", Buyer, Campaign, Criterion, Webhook)
 def settle(account: Account, standing: Standing, *, draw_cid: Callable[[], str]) -> Account:
     """The account with a cid for every campaign, customer-set ids in rules, and one word for its company."""
 
+    names = names_of(account)
+
     def to_name(level: Level, given: str) -> str:
-        known = given in standing.ids.get(level, {})
-        return given if known else standing.name_of(level, given) or given
+        return given if given in names[level] else standing.name_of(level, given) or given
 
     account = rewritten(_with_cids(account, standing, draw_cid=draw_cid), to_name)
     keys = (
