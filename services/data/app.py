@@ -18,6 +18,7 @@ from shared.domain.plan import Plan
 from shared.http_routes import Route
 from shared.pools import Pools
 from shared.service_run import Service
+from shared.stores.call_access import SharedAccess
 from shared.stores.call_turns import Turns
 from shared.stores.config_cache import ConfigCache
 from shared.stores.hot_tags import TAGS
@@ -51,6 +52,8 @@ class DataApp:
         self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
         uses, owed_tags = UseCounts(postgres), OwedTags(postgres, pools.redis)
         desk = Desk(self._keyring, postgres, uses=uses, clock=clock, dice=Dice())
+        access = SharedAccess(postgres)
+        self._chores.start("calls", access.run)
         self._chores.start("key uses", uses.run)
         self._chores.start("owed tags", owed_tags.run)
         handlers = Handlers(
@@ -58,6 +61,7 @@ class DataApp:
             Reading(desk),
             posting=Posting(desk),
             turns=Turns(postgres),
+            access=access,
         )
         self.routes = _routes(handlers)
 

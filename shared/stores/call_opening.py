@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.domain.call_books import Books, CallChange
 from shared.domain.calls import Call, CallState
-from shared.stores.call_changes import save_change
+from shared.stores.call_changes import Saving, save_change
 from shared.stores.calls import claim_provider_call, has_called, insert_call
 from shared.stores.outbox import LEASE_S
 from shared.stores.pings import Claim, save_claim
@@ -53,7 +53,7 @@ async def open_call(
         used = await use_up(connection, call.company_id, caller=call.caller, publisher_id=call.publisher_id)
         own = {**tags, **used.tags}
         change = books.fire(CallChange(state=CallState(call=call, tags=own), tags=own), "start")
-        await save_change(connection, change, leased_s=LEASE_S)
+        await save_change(connection, Saving(change=change, leased_s=LEASE_S))
         asked = await load_asked(connection, call) if change.firings else frozenset()
         change = replace(change, firings=tuple(each for each in change.firings if each.id in asked))
     state = replace(change.state, call=replace(change.state.call, rev=call.rev + 1))

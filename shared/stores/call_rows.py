@@ -92,50 +92,45 @@ def tags_of(text: str) -> dict[str, str]:
     return _tags(text)
 
 
-def mutable(call: Call) -> tuple[Any, ...]:
-    """What may change of a call, in the order of call_changes.CHANGE_CALL."""
-    return (
-        call.status,
-        call.outcome,
-        call.publisher_id or None,
-        call.buyer_id or None,
-        call.group_id or None,
-        call.bid,
-        call.rescued,
-        call.duplicate,
-        moment_or_none(call.forwarded_ms),
-        moment_or_none(call.answered_ms),
-        moment_or_none(call.ended_ms),
-        moment_or_none(call.closed_ms),
-        call.hung_up_by or None,
-        call.told_total_s,
-        call.told_connected_s,
-        call.connected_s,
-        call.dialed_s,
-        call.recording_url or None,
-        *_money(call),
-        as_json(call.flow),
-    )
+def worth(call: Call) -> dict[str, Any]:
+    """What a partner may change of a call, by column."""
+    return {
+        "publisher_id": call.publisher_id or None,
+        "duplicate": call.duplicate,
+        "payable": call.payable,
+        "receivable": call.receivable,
+        "revenue": call.revenue,
+        "payout": call.payout,
+        "posted_value": call.posted,
+        "posted_at": moment_or_none(call.posted_ms),
+        "revision": call.revision,
+        "ledger_entries": call.ledger_entries,
+        "fired": call.fired,
+    }
 
 
-def worth(call: Call) -> tuple[Any, ...]:
-    """What a partner may change of a call, in the order of call_changes.CHANGE_WORTH."""
-    return (call.publisher_id or None, call.duplicate, *_money(call))
-
-
-def _money(call: Call) -> tuple[Any, ...]:
-    """What both changes write of the money and of what has fired for it."""
-    return (
-        call.payable,
-        call.receivable,
-        call.revenue,
-        call.payout,
-        call.posted,
-        moment_or_none(call.posted_ms),
-        call.revision,
-        call.ledger_entries,
-        as_json(call.fired),
-    )
+def mutable(call: Call) -> dict[str, Any]:
+    """What may change of a call, by column."""
+    return {
+        **worth(call),
+        "status": call.status,
+        "outcome": call.outcome,
+        "buyer_id": call.buyer_id or None,
+        "group_id": call.group_id or None,
+        "bid_revenue": call.bid,
+        "rescued": call.rescued,
+        "forwarded_at": moment_or_none(call.forwarded_ms),
+        "answered_at": moment_or_none(call.answered_ms),
+        "ended_at": moment_or_none(call.ended_ms),
+        "closed_at": moment_or_none(call.closed_ms),
+        "hung_up_by": call.hung_up_by or None,
+        "total_duration_s": call.told_total_s,
+        "told_connected_s": call.told_connected_s,
+        "connected_duration_s": call.connected_s,
+        "dialed_s": call.dialed_s,
+        "recording_url": call.recording_url or None,
+        "flow": call.flow,
+    }
 
 
 def leg_of(row: Record) -> Leg:
@@ -163,7 +158,7 @@ def leg_of(row: Record) -> Leg:
 
 
 def leg_json(leg: Leg) -> dict[str, Any]:
-    """A leg for jsonb_to_recordset, by its columns."""
+    """A leg by its columns."""
     hour, day, month, group_hour, group_day, group_month = leg.windows
     return {
         "uuid": leg.uuid,
@@ -192,5 +187,5 @@ def leg_json(leg: Leg) -> dict[str, Any]:
 
 
 def as_json(value: object) -> str:
-    """A value for a jsonb parameter."""
+    """A value for a json parameter."""
     return _encode(value).decode()

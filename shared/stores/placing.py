@@ -16,7 +16,7 @@ from shared.domain.plan import Plan
 from shared.domain.routing.seats import Seat
 from shared.domain.routing.subjects import subjects_of
 from shared.domain.settlement import dedupe_s
-from shared.stores.call_changes import save_change
+from shared.stores.call_changes import Saving, save_change
 from shared.stores.calls import load_nearest
 from shared.stores.places import Move, move, take
 from shared.stores.postgres import Postgres
@@ -72,7 +72,7 @@ async def place_leg(
             call = state.call if state.legs else replace(state.call, forwarded_ms=new.at_ms)
             change = CallChange(state=replace(state, call=call, legs=(*state.legs, leg)))
             change = books.fire(change, "selected")
-            if not await save_change(connection, change):
+            if not await save_change(connection, Saving(change=change)):
                 raise _GivenUp(Moved())
     except _GivenUp as given_up:
         return given_up.why
@@ -98,7 +98,7 @@ async def save_report(
             if after.call.answered_ms and not before.call.answered_ms:
                 change = books.fire(change, "answered")
             mirror = await move(connection, after.call.company_id, moves=moves)
-            if not await save_change(connection, change):
+            if not await save_change(connection, Saving(change=change)):
                 raise _GivenUp(Moved())
     except _GivenUp:
         return Moved()

@@ -17,6 +17,7 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
+from shared.stores.calls import Fetches
 from shared.stores.moments import moment
 from shared.stores.postgres import Connection, Postgres
 
@@ -59,6 +60,11 @@ class Writing(Struct, frozen=True, kw_only=True):
     reuse: bool = False
     seconds: int = 86_400
 
+    @property
+    def name(self) -> tuple[str, ...]:
+        """Two writings of one name are never kept by one statement."""
+        return str(self.company_id), self.caller
+
 
 class Kept(Struct, frozen=True, kw_only=True):
     """What Redis is owed of one caller: rows by publisher, and the note that says so (0 = nothing is owed)."""
@@ -80,9 +86,12 @@ _HOT = f"""publisher_id, {_UNTIL_MS} AS until_ms,
     format('%s|%s|%s', rev, CASE WHEN tags = '{{}}' THEN 0 ELSE {_UNTIL_MS} END, tags) AS text"""
 # Of a caller's tags the newest stay: those of this writing, then as many of the earlier ones as there is room for.
 KEEP = f"""
-WITH kept AS (
+WITH asked AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1::text::json) AS r
+        (company_id bigint, caller text, publisher_id bigint, key_id bigint, tags jsonb, reuse boolean, seconds integer)
+), kept AS (
     INSERT INTO stored_tags AS stored (company_id, caller, publisher_id, tags, keep, key_id, expires_at)
-    VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, now() + make_interval(secs => $7))
+    SELECT company_id, caller, publisher_id, tags, reuse, key_id, now() + make_interval(secs => seconds) FROM asked
     ON CONFLICT (company_id, caller, publisher_id) DO UPDATE SET
         tags = (
             SELECT coalesce(jsonb_object_agg(name, value), '{{}}') FROM (
@@ -95,32 +104,33 @@ WITH kept AS (
         ),
         rev = nextval('stored_tags_rev'), keep = excluded.keep, key_id = excluded.key_id,
         expires_at = greatest(stored.expires_at, excluded.expires_at)
-    RETURNING {_HOT}
+    RETURNING company_id, caller, {_HOT}
 ), noted AS (
-    INSERT INTO hot_sync (company_id, kind, subject) VALUES ($1, 'tags', $2) RETURNING id
+    INSERT INTO hot_sync (company_id, kind, subject) SELECT company_id, 'tags', caller FROM asked
+    RETURNING company_id, subject, id
 )
-SELECT publisher_id, until_ms, text, id AS note_id FROM kept, noted
+SELECT kept.*, noted.id AS note_id FROM kept JOIN noted ON noted.company_id = kept.company_id AND noted.subject = kept.caller
 """  # noqa: S608 - the columns above
 
 
-async def keep(postgres: Postgres, writing: Writing) -> Kept:
-    """Keep tags for a caller: with those of the same writer that are there, the last value of a name wins, 100 at most stay.
+async def keep_all(fetches: Fetches, writings: Sequence[Writing]) -> list[Kept]:
+    """Keep tags for callers: with those of the same writer that are there, the last value of a name wins, 100 at most stay.
 
-    Shape: they stay as long as the newest of them; whether they are used up, the newest writing says.
+    Shape: one writing a caller. They stay as long as the newest of them; whether they are used up, the newest writing says.
     Errors: Unavailable. Cost: one round trip, durable when it returns.
     """
-    row = await postgres.fetchrow(
-        KEEP,
-        writing.company_id,
-        writing.caller,
-        writing.publisher_id,
-        _encode(writing.tags).decode(),
-        writing.reuse,
-        writing.key_id,
-        writing.seconds,
-    )
-    assert row is not None, "the statement answers what it wrote"
-    return Kept(hot=_hot([row]), note_id=row["note_id"])
+    found = {
+        (row["company_id"], row["caller"]): row
+        for row in await fetches.fetch(KEEP, _encode(writings).decode())
+    }
+    rows = [found[each.company_id, each.caller] for each in writings]
+    return [Kept(hot=_hot([row]), note_id=row["note_id"]) for row in rows]
+
+
+async def keep(fetches: Fetches, writing: Writing) -> Kept:
+    """Keep one caller's tags. Errors: Unavailable. Cost: one round trip, durable when it returns."""
+    (kept,) = await keep_all(fetches, [writing])
+    return kept
 
 
 # Who waits for a row sees it as it is then: of two calls at once one gets the tags.

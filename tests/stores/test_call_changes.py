@@ -12,7 +12,7 @@ from shared.domain.call_events import CallOver, LegNews
 from shared.domain.calls import CallState, CallStatus
 from shared.domain.settlement import Nearest
 from shared.domain.webhooks import Firing
-from shared.stores.call_changes import Answered, PostbackRow, log_postback, save_change
+from shared.stores.call_changes import Answered, PostbackRow, Saving, log_postback, save_change
 from shared.stores.placing import Written
 from tests.support.call_stage import CallStage, call_stage
 from tests.support.owed import a_webhook, fired, new_id
@@ -77,7 +77,8 @@ async def counts(stage: CallStage) -> dict[str, int]:
 
 
 async def save(stage: CallStage, change: CallChange, **more: Any) -> bool:
-    return await save_change(stage.store.postgres, change, **more)
+    by_partner = more.pop("by_partner", False)
+    return await save_change(stage.store.postgres, Saving(change=change, **more), by_partner=by_partner)
 
 
 async def test_all_of_a_change_is_written_with_its_call(stage: CallStage) -> None:

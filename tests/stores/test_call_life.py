@@ -11,7 +11,7 @@ from shared.domain.call_books import Posted
 from shared.domain.call_events import CallOver, LegNews
 from shared.domain.calls import CallState, CallStatus, LegStatus, Outcome
 from shared.domain.settlement import Nearest
-from shared.stores.call_changes import save_change
+from shared.stores.call_changes import Saving, save_change
 from shared.stores.call_records import find_record
 from shared.stores.placing import Full, Moved, Written
 from tests.support.call_stage import CallStage, call_stage
@@ -123,7 +123,7 @@ async def test_a_postback_keeps_revisions_and_its_money_is_the_ledger_s_sum(stag
         state = await stage.load(state.call.uuid)
         posted = Posted(value=value, posted=value, at_ms=stage.now_ms)
         change = stage.books.post(state, posted, nearest=Nearest(), key_id=1)
-        assert await save_change(stage.store.postgres, change)
+        assert await save_change(stage.store.postgres, Saving(change=change))
     record = await find_record(stage.store.postgres, state.call.uuid)
     assert record is not None
     assert (record.call.revenue, record.call.payout) == (Decimal("49.99"), Decimal("39.992"))

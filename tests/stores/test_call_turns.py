@@ -8,7 +8,7 @@ import pytest
 from shared.domain.call_books import CallChange
 from shared.domain.calls import Call, CallState
 from shared.errors import Unavailable
-from shared.stores.call_changes import save_change
+from shared.stores.call_changes import Saving, save_change
 from shared.stores.call_turns import Turns
 from shared.stores.postgres import Postgres
 from tests.support.conversions import Conversions, conversions
@@ -42,9 +42,9 @@ async def test_a_change_from_beside_waits_and_is_not_written(stage: Conversions)
         return bool(await postgres.fetchval(WAITING) == 1)
 
     async with Turns(postgres).take(state.call) as connection:
-        beside = asyncio.ensure_future(save_change(postgres, tagged(state, "beside")))
+        beside = asyncio.ensure_future(save_change(postgres, Saving(change=tagged(state, "beside"))))
         await eventually(one_waits, what="the other waits")
-        assert await save_change(connection, tagged(state, "mine"))
+        assert await save_change(connection, Saving(change=tagged(state, "mine")))
     assert not await beside
     assert await stage.store.rows("SELECT name FROM call_tags") == [("mine",)]
 
@@ -70,7 +70,7 @@ async def test_a_turn_that_failed_is_over(stage: Conversions) -> None:
         async with turns.take(state.call):
             raise ZeroDivisionError
     async with turns.take(state.call) as connection:
-        assert await save_change(connection, tagged(state, "next"))
+        assert await save_change(connection, Saving(change=tagged(state, "next")))
 
 
 async def test_nobody_waits_in_line_for_a_server_that_is_silent(own_postgres: Engine) -> None:

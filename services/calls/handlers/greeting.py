@@ -16,7 +16,7 @@ from shared.domain.calls import Call
 from shared.domain.webhooks import Firing
 from shared.errors import Unavailable
 from shared.stores import outbox
-from shared.stores.call_changes import save_change
+from shared.stores.call_changes import Saving, save_change
 from shared.stores.calls import find_call
 from shared.stores.outbox import Delivery
 
@@ -80,5 +80,7 @@ class Greeting:
             found = await find_call(self._desk.pools.postgres, call.company_id, uuid=call.uuid)
             if found is None or found.state.call.ended_ms:
                 return
-            if await save_change(self._desk.pools.postgres, CallChange(state=found.state, tags=tags)):
+            if await save_change(
+                self._desk.pools.postgres, Saving(change=CallChange(state=found.state, tags=tags))
+            ):
                 return

@@ -24,6 +24,7 @@ from shared.domain.calls import Call
 from shared.domain.http import HttpAnswer, HttpRequest
 from shared.errors import Unavailable
 from shared.metrics import CONVERSIONS, DATA_READS, DATA_WRITES
+from shared.stores.call_access import Access, OwnAccess
 from shared.stores.call_turns import Turns
 from shared.stores.keyring import Again
 
@@ -37,7 +38,10 @@ _HURRIED = 3  # so many that wait for nobody; then in turn
 class Handlers:
     """One method per endpoint."""
 
-    def __init__(self, writing: Writing, reading: Reading, *, posting: Posting, turns: Turns) -> None:
+    def __init__(
+        self, writing: Writing, reading: Reading, *, posting: Posting, turns: Turns, access: Access
+    ) -> None:
+        self._access = access
         self._turns = turns
         self._writing = writing
         self._reading = reading
@@ -75,10 +79,10 @@ class Handlers:
         call: Call | None = None
         for number in range(_TRIES):
             if call is None or number < _HURRIED:
-                outcome = await act(asked, Try(client=client, runs=self._turns.postgres))
+                outcome = await act(asked, Try(client=client, access=self._access))
             else:
                 async with self._turns.take(call) as connection:
-                    outcome = await act(asked, Try(client=client, runs=connection))
+                    outcome = await act(asked, Try(client=client, access=OwnAccess(connection)))
             if not isinstance(outcome, Again):
                 return outcome
             call = outcome.call if isinstance(outcome, Overtaken) else call

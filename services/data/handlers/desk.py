@@ -15,16 +15,17 @@ from shared.domain.calls import Call
 from shared.domain.keys import Key, Kind
 from shared.domain.plan import Company, Plan
 from shared.errors import Unavailable
+from shared.stores.call_access import Access
 from shared.stores.key_uses import UseCounts
 from shared.stores.keyring import AGAIN, Again, Keyring
-from shared.stores.postgres import PoolOrConnection, Postgres
+from shared.stores.postgres import Postgres
 
 
 class Try(Struct, frozen=True, kw_only=True):
-    """One try of a request. Shape: client is from whom it came; runs is a connection once it has its turn."""
+    """One try of a request. Shape: client is from whom it came; access is its own once it has its turn."""
 
     client: str
-    runs: PoolOrConnection
+    access: Access
 
 
 class Overtaken(Again, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ class Reading:
             return holder
         key, whose, settings = holder.key, asked.whose, holder.key.settings
         assert isinstance(settings, DataSharingSettings)
-        seen = await store.find_readable(self._desk.postgres, key, whose=whose)
+        seen = await store.find_readable(attempt.access, key, whose=whose)
         if not await self._desk.is_current(holder, seen.version):
             return AGAIN
         self._desk.used(key.id)

@@ -10,20 +10,20 @@ from msgspec.structs import replace
 from services.data import store
 from services.data.handlers.desk import Desk, Holder, Overtaken, Try
 from services.data.rules.landing import landing_by_call_key, landing_by_caller, landing_by_uuid
-from services.data.rules.nouns import Refused, Write, Written
+from services.data.rules.nouns import Refused, Whose, Write, Written
 from shared.domain.call_books import CallChange
 from shared.domain.call_keys import is_call_key
 from shared.domain.calls import CallState
 from shared.domain.key_settings import CallDataWritingSettings, Kind
-from shared.domain.keys import Level
+from shared.domain.keys import Key, Level
 from shared.domain.reasons import Reason
 from shared.domain.routing.profile import kept_texts
 from shared.domain.tokens import digest
-from shared.stores.call_changes import Runs, save_change
+from shared.stores.call_access import Access
+from shared.stores.call_changes import Saving
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.owed_tags import OwedTags
 from shared.stores.stored_tags import Writing as Waiting
-from shared.stores.stored_tags import keep
 
 
 class Writing:
@@ -50,7 +50,7 @@ class Writing:
         key, settings = holder.key, holder.key.settings
         assert isinstance(settings, CallDataWritingSettings)
         publisher_id = key.entity_id if key.level is Level.PUBLISHER else 0
-        seen = await store.find_writable(attempt.runs, key, whose=asked.whose, publisher_id=publisher_id)
+        seen = await store.find_writable(attempt.access, key, whose=asked.whose, publisher_id=publisher_id)
         if not await self._desk.is_current(holder, seen.version):
             return AGAIN
         landing_by = landing_by_uuid if asked.whose.call_uuid else landing_by_caller
@@ -60,14 +60,16 @@ class Writing:
             return Refused(reason=landing, key_id=key.id, caller=asked.whose.caller)
         tags = kept_texts(asked.tags, settings.tag_prefix)
         if landing == "stored" or seen.state is None or call is None:
-            return await self._stored(holder, asked, tags=tags, publisher_id=publisher_id)
+            caller = asked.whose.caller
+            waiting = await self._waiting(key, caller, tags=tags, publisher_id=publisher_id)
+            return await self._stored(attempt.access, holder, whose=asked.whose, waiting=waiting)
         state = replace(seen.state, call=replace(call, publisher_id=call.publisher_id or publisher_id))
         written = Written(key_id=key.id, whose=asked.whose, landed=landing, tags=tags)
-        return await self._onto(attempt.runs, state, written=written)
+        return await self._onto(attempt.access, state, written=written)
 
     async def _by_call_key(self, asked: Write, attempt: Try) -> Written | Refused | Again:
         """The call's own key: on that call alone."""
-        seen = await store.find_by_call_key(attempt.runs, digest(self._pepper, asked.token))
+        seen = await store.find_by_call_key(attempt.access.runs, digest(self._pepper, asked.token))
         if seen is None or seen.state is None:
             return await self._by_key(asked, attempt)
         call, whose = seen.state.call, asked.whose
@@ -78,9 +80,9 @@ class Writing:
         if isinstance(landing, Reason):
             return Refused(reason=landing, caller=whose.caller)
         written = Written(key_id=0, whose=whose, landed=landing, tags=kept_texts(asked.tags, ""))
-        return await self._onto(attempt.runs, seen.state, written=written)
+        return await self._onto(attempt.access, seen.state, written=written)
 
-    async def _onto(self, runs: Runs, state: CallState, *, written: Written) -> Written | Again:
+    async def _onto(self, access: Access, state: CallState, *, written: Written) -> Written | Again:
         if not written.tags:
             return written
         plan = await self._desk.plan(state.call.company_id, state.call.campaign_id)
@@ -89,26 +91,28 @@ class Writing:
         tagged = replace(state, tags={**state.tags, **written.tags})
         change = CallChange(state=tagged, tags=written.tags, key_id=written.key_id)
         change = self._desk.books(plan).fire(change, "data_appended")
-        saved = await save_change(runs, change, by_partner=True)
+        saved = await access.save(Saving(change=change))
         return written if saved else Overtaken(call=state.call)
 
-    async def _stored(
-        self, holder: Holder, asked: Write, *, tags: Mapping[str, str], publisher_id: int
-    ) -> Written:
+    async def _stored(self, access: Access, holder: Holder, *, whose: Whose, waiting: Waiting) -> Written:
         """The next ping sees them before this is answered, unless Redis is away."""
-        key, settings = holder.key, holder.key.settings
+        if waiting.tags:
+            kept = await access.keep(waiting)
+            await self._owed_tags.tell(
+                holder.key.shard, kept, company_id=waiting.company_id, caller=waiting.caller
+            )
+        return Written(key_id=waiting.key_id, whose=whose, landed="stored", tags=waiting.tags)
+
+    async def _waiting(self, key: Key, caller: str, *, tags: Mapping[str, str], publisher_id: int) -> Waiting:
+        settings = key.settings
         assert isinstance(settings, CallDataWritingSettings)
         reuse = settings.reuse_tags_on_repeat_calls and (await self._desk.company(key.company_id)).reuse_tags
-        waiting = Waiting(
+        return Waiting(
             company_id=key.company_id,
-            caller=asked.whose.caller,
+            caller=caller,
             publisher_id=publisher_id,
             key_id=key.id,
             tags=tags,
             reuse=reuse,
             seconds=self._stored_s,
         )
-        if tags:
-            kept = await keep(self._desk.postgres, waiting)
-            await self._owed_tags.tell(key.shard, kept, company_id=key.company_id, caller=asked.whose.caller)
-        return Written(key_id=key.id, whose=asked.whose, landed="stored", tags=tags)
