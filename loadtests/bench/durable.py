@@ -102,10 +102,10 @@ def middle_of(rounds: list[DurableRound]) -> DurableRound:
 
 
 def holds(results: DurableResults) -> bool:
-    """Whether every case keeps the floor, is two round trips, and answered each request as it should."""
+    """Whether every case keeps the floor, is at most two round trips, and answered each request as it should."""
     return all(
         case.middle.ratio >= results.floor
-        and round(case.postgres_queries, 1) == 2
+        and round(case.postgres_queries, 1) <= 2
         and not case.middle.bad
         and not case.half_load.bad
         for case in results.cases.values()

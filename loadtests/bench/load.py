@@ -13,6 +13,7 @@ from typing import cast
 from msgspec import Struct
 
 MakeRequest = Callable[[], bytes]
+_TICK_S = 0.001  # uvloop rounds a shorter sleep to none: the load would spin, on the core of what it loads
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 
@@ -116,7 +117,7 @@ class Load:
             while sent < due:
                 self._lines[sent % width].send(self._make(), began + sent / rate)
                 sent += 1
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(_TICK_S)
         return await self._end(began)
 
     def _start(self) -> None:

@@ -48,8 +48,12 @@ _LINE_BROKEN = (
 _CLOSE_WITHIN_S = 1.0
 _LEAST_S = 0.001  # what is left of a deadline that was waited away
 # A prepared statement keeps its plan; which partitions matter is seen when it runs. Left to itself the server plans statements
-# on partitioned tables anew for each use, which takes longer than to run them.
-_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan"}
+# on partitioned tables anew for each use, which takes longer than to run them. A plan that is kept must not be one for a table
+# that was small when it was made: every statement here finds its rows by a key, so that is how.
+_PLAN_ONCE = {
+    "plan_cache_mode": "force_generic_plan",
+    **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
+}
 
 
 class Postgres:

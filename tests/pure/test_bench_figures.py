@@ -61,10 +61,11 @@ def test_bad_answers_are_summed() -> None:
     assert middle_of([a_round(1, 2, bad=1), a_round(1, 2, bad=2)]).bad == 3
 
 
-def test_a_run_holds_above_the_floor_with_two_round_trips_and_no_bad_answer() -> None:
+def test_a_run_holds_above_the_floor_with_at_most_two_round_trips_and_no_bad_answer() -> None:
     good = a_round(4000, 8000)
     assert holds(results_of(good))
     assert not holds(results_of(a_round(2000, 8000)))
+    assert holds(results_of(good, queries=0.4))
     assert not holds(results_of(good, queries=3.0))
     assert not holds(results_of(a_round(4000, 8000, bad=1)))
     assert not holds(results_of(good, late=1))

@@ -31,6 +31,19 @@ async def test_rows_values_and_tags_come_back(postgres: Postgres) -> None:
     assert await postgres.fetchval("SELECT current_setting('application_name')") == "a test"
 
 
+async def test_a_plan_that_is_kept_is_right_for_a_table_that_grows(postgres: Postgres) -> None:
+    """Of ten rows the server would read all, and of a few keys at once make a hash: that plan would stay."""
+    await postgres.execute("INSERT INTO things SELECT n, 1 FROM generate_series(1, 10) AS n")
+    await postgres.execute("ANALYZE things")
+    by_keys = "SELECT id FROM unnest($1::int[]) AS key JOIN things ON id = key"
+    for query in ("SELECT amount FROM things WHERE id = $1", by_keys):
+        key = [1] if query == by_keys else 1
+        plan = "\n".join(row[0] for row in await postgres.fetch(f"EXPLAIN {query}", key))
+        assert "Seq Scan" not in plan
+        assert "Hash" not in plan
+        assert "Index" in plan
+
+
 async def test_each_use_is_counted(postgres: Postgres) -> None:
     before = postgres.queries
     await postgres.fetch("SELECT 1")

@@ -47,7 +47,7 @@ class Posting:
         self._desk = desk
 
     async def post(self, asked: Post, attempt: Try) -> Converted | Refused | Again:
-        """What becomes of a posted value. Cost: two round trips when all is hot."""
+        """What becomes of a posted value. Cost: at most two round trips when all is hot."""
         holder = await self._desk.admit(asked.token, Kind.CONVERSION, client=attempt.client)
         if isinstance(holder, Again):
             return holder

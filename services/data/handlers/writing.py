@@ -36,7 +36,7 @@ class Writing:
         self._stored_s = stored_s
 
     async def write(self, asked: Write, attempt: Try) -> Written | Refused | Again:
-        """Where the tags went. Cost: two round trips when all is hot, and one to Redis for tags that wait."""
+        """Where the tags went. Cost: at most two round trips when all is hot, and one to Redis for tags that wait."""
         by = self._by_call_key if is_call_key(asked.token) else self._by_key
         outcome = await by(asked, attempt)
         if not isinstance(outcome, Again):
