@@ -51,7 +51,7 @@ class DataApp:
         versions = PostgresVersions(postgres)
         self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
         uses, owed_tags = UseCounts(postgres), OwedTags(postgres, pools.redis)
-        desk = Desk(self._keyring, postgres, uses=uses, clock=clock, dice=Dice())
+        desk = Desk(self._keyring, uses=uses, clock=clock, dice=Dice())
         access = SharedAccess(postgres)
         self._chores.start("calls", access.run)
         self._chores.start("key uses", uses.run)

@@ -1,7 +1,6 @@
 """The desk that every request of the data service passes: whose key is this, and is what we know of it current?
 
-Owns the look at the key and the comparison with the config version that a look at the call found. Must never ask Redis: this
-service goes on without it.
+Owns what is known of a key's company. Must never ask Redis: this service goes on without it.
 """
 
 from msgspec import Struct
@@ -12,13 +11,13 @@ from shared.dice import Dice
 from shared.domain import uuid7
 from shared.domain.call_books import Books
 from shared.domain.calls import Call
-from shared.domain.keys import Key, Kind
+from shared.domain.keys import Kind
 from shared.domain.plan import Company, Plan
 from shared.errors import Unavailable
 from shared.stores.call_access import Access
+from shared.stores.key_desk import Holder, KeyDesk
 from shared.stores.key_uses import UseCounts
-from shared.stores.keyring import AGAIN, Again, Keyring
-from shared.stores.postgres import Postgres
+from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 
 
 class Try(Struct, frozen=True, kw_only=True):
@@ -34,49 +33,17 @@ class Overtaken(Again, frozen=True, kw_only=True):
     call: Call
 
 
-class Holder(Struct, frozen=True, kw_only=True):
-    """A key that may, and the config version that all that memory knows of its company is true for."""
+class Desk(KeyDesk):
+    """Admits requests, and knows their company. Errors: Unavailable when the key, a plan or the version cannot be read."""
 
-    key: Key
-    version: int
-
-
-class Desk:
-    """Admits requests. Errors: Unavailable when the key, a plan or the config version cannot be read."""
-
-    def __init__(
-        self, keyring: Keyring[Plan], postgres: Postgres, *, uses: UseCounts, clock: Clock, dice: Dice
-    ) -> None:
-        self.postgres = postgres
-        self.clock = clock
-        self._keyring = keyring
-        self._uses = uses
+    def __init__(self, keyring: Keyring[Plan], *, uses: UseCounts, clock: Clock, dice: Dice) -> None:
+        super().__init__(keyring, uses=uses, clock=clock)
         self._dice = dice
 
     async def admit(self, token: str, kind: Kind, *, client: str) -> Holder | Refused | Again:
         """A key that may do this kind of thing. Cost: nothing when hot; a version read before a refusal."""
-        key = await self._keyring.key(token, kind, client=client)
-        if isinstance(key, Key):
-            return Holder(key=key, version=self._keyring.config.version(key.company_id))
-        return key if isinstance(key, Again) else Refused(reason=key.reason, key_id=key.key_id)
-
-    def known(self, token: str) -> Key | None:
-        """A key that is in memory, whatever it may do."""
-        return self._keyring.known(token)
-
-    async def is_current(self, holder: Holder, seen_version: int) -> bool:
-        """Whether a key is what the company's row, at the moment of a look, says. Shape: 0 = the look did not tell."""
-        if seen_version == 0:
-            return await self._keyring.is_current(holder.key, holder.version)
-        if seen_version <= holder.version:
-            return True
-        await self._keyring.config.refresh(holder.key.company_id)
-        return False
-
-    def used(self, key_id: int) -> None:
-        """The key has been used once more. Shape: 0 = a call's own key, which nobody counts."""
-        if key_id:
-            self._uses.add(key_id, self.clock.now_ms())
+        holder = await self.holder(token, kind, client=client)
+        return Refused(reason=holder.reason, key_id=holder.key_id) if isinstance(holder, Denied) else holder
 
     async def company(self, company_id: int) -> Company:
         """A key's company."""

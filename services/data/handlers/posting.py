@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from services.data import store
-from services.data.handlers.desk import Desk, Holder, Overtaken, Try
+from services.data.handlers.desk import Desk, Overtaken, Try
 from services.data.rules.nouns import Converted, Post, Refused
 from services.data.rules.posting import judge_post
 from shared.domain.call_books import Posted
@@ -25,6 +25,7 @@ from shared.stores import call_changes
 from shared.stores.call_access import Access, OwnAccess
 from shared.stores.call_changes import PostbackRow, Saving, stands_for
 from shared.stores.calls import load_nearest
+from shared.stores.key_desk import Holder
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.postgres import Postgres
 

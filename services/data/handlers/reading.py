@@ -4,10 +4,11 @@ Owns the beats of a read. Must never show a tag that is not on the key's list.
 """
 
 from services.data import store
-from services.data.handlers.desk import Desk, Holder, Try
+from services.data.handlers.desk import Desk, Try
 from services.data.rules.nouns import Read, ReadOut, Refused
 from services.data.rules.reading import readable, told
 from shared.domain.key_settings import DataSharingSettings, Kind
+from shared.stores.key_desk import Holder
 from shared.stores.keyring import AGAIN, Again
 
 

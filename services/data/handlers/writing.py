@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from services.data import store
-from services.data.handlers.desk import Desk, Holder, Overtaken, Try
+from services.data.handlers.desk import Desk, Overtaken, Try
 from services.data.rules.landing import landing_by_call_key, landing_by_caller, landing_by_uuid
 from services.data.rules.nouns import Refused, Whose, Write, Written
 from shared.domain.call_books import CallChange
@@ -21,6 +21,7 @@ from shared.domain.routing.profile import kept_texts
 from shared.domain.tokens import digest
 from shared.stores.call_access import Access
 from shared.stores.call_changes import Saving
+from shared.stores.key_desk import Holder
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.owed_tags import OwedTags
 from shared.stores.stored_tags import Writing as Waiting
