@@ -110,6 +110,13 @@ SWITCH_COMMANDS = Tally(
 )
 CALLS_OVERDUE = Tally("ringpost_calls_overdue", "Calls of which something had to be assumed.")
 
+# control
+CALLS_REJECTED = Tally(
+    "ringpost_calls_rejected",
+    "Live calls that buyers handed back, by result and published reason.",
+    labels={"outcome": ("rejected", "refused"), "reason": ("", *Reason)},
+)
+
 # data
 DATA_WRITES = Tally(
     "ringpost_data_writes",

@@ -7,7 +7,7 @@ from shared.clock import Clock
 from shared.domain.calls import Call
 from shared.domain.outgoing import Reply
 from shared.domain.switching.commands import Recipient, write_commands
-from shared.domain.switching.nouns import Connected, Dial, HangUp, Step
+from shared.domain.switching.nouns import Connected, Dial, DropLeg, HangUp, Step
 from shared.metrics import SWITCH_COMMANDS
 from shared.outbound import Outbound
 from shared.stores.switches import SwitchDirectory
@@ -33,10 +33,10 @@ class Telling:
         self._public_url = public_url
         self._twilio_api_url = twilio_api_url
 
-    async def tell(self, call: Call, step: Step) -> None:
+    async def tell(self, call: Call, step: Step | DropLeg) -> None:
         """Send a step as commands; what came of them is only counted."""
         credential = self._directory.known(call.provider)
-        if credential is None or not isinstance(step, Dial | Connected | HangUp):
+        if credential is None or not isinstance(step, Dial | Connected | HangUp | DropLeg):
             return
         recipient = Recipient(
             credential=credential,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.engines import (
     Engine,
@@ -12,6 +13,10 @@ from tests.support.engines import (
     running_postgres,
     running_redis,
 )
+
+# How fast examples are drawn says what else the machine does.
+settings.register_profile("shared machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

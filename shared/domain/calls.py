@@ -240,9 +240,9 @@ def _connected_s(call: Call, talked: Leg | None) -> int | None:
 
 def _outcome(call: Call, legs: tuple[Leg, ...]) -> Outcome:
     """A caller who hung up while somebody's phone rang has abandoned the call, whatever the switch calls that; else nobody
-    took it.
+    took it: neither did a buyer who handed it back.
     """
-    if any(leg.answered_ms for leg in legs):
+    if any(leg.status in _TALKED for leg in legs):
         return Outcome.CONNECTED
     nobody_left = bool(call.flow) and call.flow[-1].get("decision") == NOBODY_LEFT
     if not nobody_left and any(leg.status in _RANG_ON or leg.ended_ms > call.ended_ms for leg in legs):

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NUMBER_UNKNOWN = "number_unknown"
     EVENT_INVALID = "event_invalid"
     SIGNATURE = "signature"
+    ALREADY_REJECTED = "already_rejected"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"

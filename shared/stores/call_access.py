@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from shared.stores.call_changes import Saving, save_change, save_changes
 from shared.stores.call_looks import Asked, Look, Seen, Sight, find_claimed_by, see, sight_of
-from shared.stores.postgres import Connection, PoolOrConnection, Postgres
+from shared.stores.postgres import PoolOrConnection, Postgres
 from shared.stores.stored_tags import Kept, Writing, keep, keep_all
 from shared.stores.together import Together
 
@@ -75,10 +75,10 @@ class SharedAccess:
 
 
 class OwnAccess:
-    """A request that has its turn at a call."""
+    """A request that has its turn at a call, or shares with nobody: runs is its connection, or a pool."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.runs = connection
+    def __init__(self, runs: PoolOrConnection) -> None:
+        self.runs = runs
 
     async def see(self, sight: Sight) -> Seen:
         """What one look sees. Errors: Unavailable. Cost: one round trip."""

@@ -7,10 +7,14 @@ Redis: these services go on without it.
 from msgspec import Struct
 
 from shared.clock import Clock
+from shared.dice import Dice
+from shared.domain import uuid7
+from shared.domain.call_books import Books
 from shared.domain.keys import Key, Kind
-from shared.domain.plan import Plan
+from shared.domain.plan import Company, Plan
+from shared.errors import Unavailable
 from shared.stores.key_uses import UseCounts
-from shared.stores.keyring import Again, Denied, Keyring
+from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -21,12 +25,13 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 class KeyDesk:
-    """Admits keys. Errors: Unavailable when the key or the config version cannot be read."""
+    """Admits keys, and knows their company. Errors: Unavailable when the key, a plan or the config version cannot be read."""
 
-    def __init__(self, keyring: Keyring[Plan], *, uses: UseCounts, clock: Clock) -> None:
+    def __init__(self, keyring: Keyring[Plan], *, uses: UseCounts, clock: Clock, dice: Dice) -> None:
         self.clock = clock
         self._keyring = keyring
         self._uses = uses
+        self._dice = dice
 
     async def holder(self, token: str, kind: Kind, *, client: str) -> Holder | Denied | Again:
         """A key that may do this kind of thing. Cost: nothing when hot; a version read before a refusal."""
@@ -52,3 +57,24 @@ class KeyDesk:
         """The key has been used once more. Shape: 0 = a call's own key, which nobody counts."""
         if key_id:
             self._uses.add(key_id, self.clock.now_ms())
+
+    async def company(self, company_id: int) -> Company:
+        """A key's company."""
+        company = await self._keyring.config.company(company_id)
+        if company is None:
+            raise Unavailable("config")
+        return company
+
+    async def plan(self, company_id: int, campaign_id: int) -> Plan | Again:
+        """A call's campaign. Cost: nothing when hot."""
+        plan = self._keyring.config.known_plan(company_id, campaign_id)
+        plan = plan or await self._keyring.config.plan(company_id, campaign_id)
+        return plan.plan if plan is not None else AGAIN
+
+    def books(self, plan: Plan) -> Books:
+        """The books of a campaign's calls, at this moment."""
+        return Books(plan, now_ms=self.clock.now_ms(), ids=lambda: self.new_id(plan.company.shard))
+
+    def new_id(self, shard: int) -> str:
+        """A uuid of now."""
+        return uuid7.make(self.clock.now_ms(), shard, rand=self._dice.eight())

@@ -13,6 +13,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from shared.domain.calls import CallState
+from shared.domain.hand_backs import last_rejection
 from shared.domain.plan import ListIds
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation, Ordered
@@ -54,7 +55,7 @@ def waterfall(
     dropped = Counter(ordered.dropped)
     tried = {leg.buyer_id for leg in state.legs}
     seats: list[Seat] = []
-    for seat in (*reserved, *ordered.seats):
+    for seat in _handed_on((*reserved, *ordered.seats), state):
         reason = list_refusal(seat.buyer.lists, members) or _unreachable(seat)
         if reason is not None:
             dropped[reason] += 1
@@ -83,6 +84,15 @@ def _reserved(evaluation: Evaluation, state: CallState) -> tuple[Seat, ...]:
         for seat in evaluation.compiled.seats
         if (seat.buyer.id, seat.group.id if seat.group else 0) == wanted and not seat.paused
     )
+
+
+def _handed_on(seats: tuple[Seat, ...], state: CallState) -> Iterable[Seat]:
+    """Of a call that a buyer has handed back, the buyers of the key's group come first, and with the fallback `group` alone."""
+    rejection = last_rejection(state.call.flow)
+    if rejection is None:
+        return seats
+    of_group = [seat for seat in seats if seat.buyer.id in rejection.members]
+    return of_group if rejection.fallback == "group" else (*of_group, *seats)
 
 
 def _attempts(seats: Iterable[Seat], state: CallState) -> Iterable[Attempt]:

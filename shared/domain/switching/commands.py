@@ -15,10 +15,10 @@ from shared.domain.outgoing import Message
 from shared.domain.refusals import JSON
 from shared.domain.switching import generic, twilio
 from shared.domain.switching.credentials import Credential
-from shared.domain.switching.nouns import Connected, Dial, HangUp
+from shared.domain.switching.nouns import Connected, Dial, DropLeg, HangUp
 from shared.domain.switching.signatures import signed_headers
 
-Command = Dial | Connected | HangUp
+Command = Dial | Connected | HangUp | DropLeg
 _encode = msgspec.json.Encoder().encode
 _FORM = "application/x-www-form-urlencoded"
 
@@ -41,9 +41,10 @@ def write_commands(command: Command, recipient: Recipient, *, at_s: int) -> tupl
         return _to_twilio(command, recipient)
     if not recipient.credential.command_url:
         return ()
-    if not isinstance(command, Connected):
+    if isinstance(command, Dial | HangUp):
         return (_signed(generic.write_body(command, word="command"), recipient.credential, at_s=at_s),)
-    drops = [{"call_uuid": command.call_uuid, "command": "drop_leg", "leg_id": leg} for leg in command.drop]
+    gone = (command.leg_uuid,) if isinstance(command, DropLeg) else command.drop
+    drops = [{"call_uuid": command.call_uuid, "command": "drop_leg", "leg_id": leg} for leg in gone]
     return tuple(_signed(drop, recipient.credential, at_s=at_s) for drop in drops)
 
 
@@ -58,11 +59,11 @@ def _signed(body: Mapping[str, Any], credential: Credential, *, at_s: int) -> Me
 def _to_twilio(command: Command, recipient: Recipient) -> tuple[Message, ...]:
     """A live redirect. Twilio itself drops the legs that lost, and those of a Dial that a redirect ends.
 
-    New legs are not told but asked for, as the text of a redirect is limited to 4,000 characters.
+    A redirect ends a leg, too. New legs are not told but asked for, as the text of a redirect is limited to 4,000 characters.
     """
     if isinstance(command, Connected):
         return ()
-    if isinstance(command, Dial):
+    if isinstance(command, Dial | DropLeg):
         url = twilio.address(recipient.public_url, "dial-action", call_uuid=command.call_uuid)
         told = {"Url": url, "Method": "POST"}
     else:

@@ -116,4 +116,11 @@ class Reject(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class DropLeg(Struct, frozen=True, kw_only=True):
+    """End this leg and ask what is next: the caller stays."""
+
+    call_uuid: str
+    leg_uuid: str
+
+
 Step = Dial | Connected | HangUp | FallBack | Reject

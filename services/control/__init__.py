@@ -1,0 +1,1 @@
+"""The control service: what partners do with live calls."""

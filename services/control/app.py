@@ -1,0 +1,93 @@
+"""The control service, put together.
+
+Owns the wiring: opens pools, builds objects, names routes, closes in reverse. The only room that reads settings.
+"""
+
+from collections.abc import Sequence
+
+from services.control.handlers import Handlers
+from services.control.handlers.rejecting import Rejecting
+from services.control.settings import ControlServiceSettings
+from services.control.wire.rejecting import write_reject_fault
+from shared.chores import Chores
+from shared.dice import Dice
+from shared.domain.plan import Plan
+from shared.http_routes import Route
+from shared.outbound import Outbound
+from shared.pools import Pools
+from shared.service_run import Service
+from shared.stores.config_cache import ConfigCache
+from shared.stores.key_desk import KeyDesk
+from shared.stores.key_lookup import KeyLookup
+from shared.stores.key_uses import UseCounts
+from shared.stores.keyring import Keyring
+from shared.stores.mirror import MIRROR
+from shared.stores.sealing import read_sealer
+from shared.stores.switches import SwitchDirectory
+from shared.stores.versions import PostgresVersions
+from shared.telling import Telling
+
+
+class ControlApp:
+    """Pools and collaborators of one worker."""
+
+    def __init__(self, settings: ControlServiceSettings) -> None:
+        self._settings = settings
+        self.routes: Sequence[Route] = ()
+        self._chores = Chores()
+
+    async def start(self) -> None:
+        """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
+        settings = self._settings
+        pools = self._pools = await Pools.open(settings, name="control", scripts=(MIRROR,))
+        postgres, clock = pools.postgres, pools.clock
+        config: ConfigCache[Plan] = ConfigCache(
+            postgres, lambda plan: plan, keys=settings.keys_in_memory, plans=settings.plans_in_memory
+        )
+        pools.counts.watch_config(config)
+        keys = KeyLookup(postgres, config, pepper=settings.pepper.reveal().encode(), clock=clock)
+        versions = PostgresVersions(postgres)
+        self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
+        uses = UseCounts(postgres)
+        desk = KeyDesk(self._keyring, uses=uses, clock=clock, dice=Dice())
+        outbound = self._outbound = Outbound.open(settings.outbound_allowed_networks)
+        sealer = read_sealer(settings.switch_encryption_key.reveal(), name="RINGPOST_SWITCH_ENCRYPTION_KEY")
+        directory = self._directory = SwitchDirectory(postgres, sealer)
+        await directory.refresh()
+        telling = Telling(
+            outbound,
+            directory,
+            clock=clock,
+            public_url=settings.calls_url,
+            twilio_api_url=settings.twilio_api_url,
+        )
+        self._chores.start("key uses", uses.run)
+        self._chores.start("switches", directory.run)
+        self.routes = _routes(Handlers(Rejecting(desk, pools, telling=telling)))
+
+    async def ready(self) -> bool:
+        """Redis may be away; what Postgres being away means, each answer says."""
+        return True
+
+    async def close(self) -> None:
+        """Undo start, in reverse."""
+        await self._chores.stop()
+        await self._directory.close()
+        await self._outbound.close()
+        await self._keyring.close()
+        await self._pools.close()
+
+
+def _routes(handlers: Handlers) -> tuple[Route, ...]:
+    return tuple(
+        Route(
+            methods=("GET", "POST"),
+            template=f"/{spelling}/{{group}}/call_control/reject",
+            endpoint=handlers.reject,
+            write_fault=write_reject_fault,
+        )
+        for spelling in ("handler_groups", "buyer_groups")
+    )
+
+
+SERVICE = Service(name="control", settings=ControlServiceSettings, make_app=ControlApp)

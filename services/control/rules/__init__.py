@@ -1,0 +1,1 @@
+"""The control service's nouns and decisions: pure."""
