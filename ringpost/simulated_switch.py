@@ -24,13 +24,17 @@ _PATIENCE = aiohttp.ClientTimeout(total=15)
 
 
 class Script(Struct, frozen=True, kw_only=True):
-    """What happens. Shape: caller "" = anonymous; busy are tids. Units: seconds from the ring to the answer, and of talk."""
+    """What happens. Shape: caller "" = anonymous; busy are tids; a live call is left as it is once a buyer has answered.
+
+    Units: seconds from the ring to the answer, and of talk.
+    """
 
     caller: str
     number: str
     answer_s: int = 5
     talk_s: int = 120
     busy: frozenset[str] = frozenset()
+    live: bool = False
 
 
 class Wire:
@@ -124,6 +128,9 @@ class SimulatedSwitch:
         for dropped in step["drop_legs"]:
             self._say(f"  {self._dialled.get(dropped, 'a buyer')} is dropped")
             await self._tell("ended", dropped)
+        if script.live:
+            self._say("  they talk, and the call stays live")
+            return {"action": "over"}
         self._now_s += script.talk_s
         self._say(f"  they talk for {script.talk_s} s, and the caller hangs up")
         await self._tell("ended", leg, connected_duration=script.talk_s)

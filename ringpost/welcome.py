@@ -15,13 +15,16 @@ from deploy.local.cluster_file import HOME
 
 _LOOPBACK = "http://127.0.0.1"
 _CALLER = "+12125551212"
+_OTHER_CALLER = "+12125551313"
 _NUMBER = "+18445550100"
 _CURL = "curl -sw '\\n'"
 _RTB_KEY = "Publisher_A_RTB_Auto"
 _WRITING_KEY = "Publisher_A_DataWriting_LP"
 _CONVERSION_KEY = "Buyer_Alpha_Conversion"
 _READING_KEY = "East_Reading"
-DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY})
+_REJECTION_KEY = "East_Reject"
+_GROUP = "East%20Coast"
+DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY, _REJECTION_KEY})
 Tokens = Mapping[str, str]
 Urls = Mapping[str, str]
 
@@ -85,6 +88,15 @@ def _record(_urls: Urls, _tokens: Tokens) -> str:
     return f"# the call's record: legs, tags, money\n{_ringpost()} explain $CALL"
 
 
+def _reject(urls: Urls, tokens: Tokens) -> str:
+    simulate = f"{_ringpost()} simulate call --from {_OTHER_CALLER} --to {_NUMBER} --live --json"
+    reject = f"{urls['control']}/handler_groups/{_GROUP}/call_control/reject?key={tokens[_REJECTION_KEY]}"
+    return (
+        "# another caller talks to a buyer of the group East Coast, who hands the call back: the group's next buyer gets it\n"
+        f'LIVE=$({simulate} | {_field("call_uuid")}); {_CURL} "{reject}&call_uuid=$LIVE"'
+    )
+
+
 def _ping_address(urls: Urls, tokens: Tokens) -> str:
     return (
         f"{urls['rtb']}/rtbs.json?key={tokens[_RTB_KEY]}&caller_number={_encoded(_CALLER)}&click_id=click123"
@@ -115,4 +127,5 @@ _STORY: tuple[tuple[str, str, Callable[[Urls, Tokens], str]], ...] = (
     ("data", _CONVERSION_KEY, _convert),
     ("data", _READING_KEY, _read),
     ("calls", "", _record),
+    ("control", _REJECTION_KEY, _reject),
 )

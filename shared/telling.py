@@ -3,11 +3,14 @@
 Owns their sending. Must never retry one: a switch that did not hear asks for the next step with its next event.
 """
 
+from contextlib import suppress
+
 from shared.clock import Clock
 from shared.domain.calls import Call
 from shared.domain.outgoing import Reply
 from shared.domain.switching.commands import Recipient, write_commands
 from shared.domain.switching.nouns import Connected, Dial, DropLeg, HangUp, Step
+from shared.errors import Unavailable
 from shared.metrics import SWITCH_COMMANDS
 from shared.outbound import Outbound
 from shared.stores.switches import SwitchDirectory
@@ -35,7 +38,9 @@ class Telling:
 
     async def tell(self, call: Call, step: Step | DropLeg) -> None:
         """Send a step as commands; what came of them is only counted."""
-        credential = self._directory.known(call.provider)
+        credential = None
+        with suppress(Unavailable):
+            credential = await self._directory.find(call.provider)
         if credential is None or not isinstance(step, Dial | Connected | HangUp | DropLeg):
             return
         recipient = Recipient(

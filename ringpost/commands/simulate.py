@@ -40,12 +40,11 @@ def simulate(context: click.Context, url: str) -> None:
 )
 @click.option("--talk", "talk_s", type=_SECONDS, default=120, show_default=True, help="Seconds of talk.")
 @click.option("--busy", multiple=True, metavar="TID", help="A buyer that is busy; several times for several.")
+@click.option("--live", is_flag=True, help="Leave the call as it is once a buyer has answered.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print nothing but the call's record, as one JSON line."
 )
-def call(
-    *, caller: str, number: str, answer_s: int, talk_s: int, busy: tuple[str, ...], as_json: bool
-) -> None:
+def call(*, caller: str, number: str, as_json: bool, busy: tuple[str, ...], **told: int) -> None:
     """Bring one call, as a generic switch of the number's company would.
 
     The first buyer that is not busy answers; one that takes longer than its timeout does not. Nothing is waited for: times and
@@ -54,9 +53,10 @@ def call(
     script = Script(
         caller="" if caller == "anonymous" else _number(caller, "--from"),
         number=_number(number, "--to"),
-        answer_s=answer_s,
-        talk_s=talk_s,
+        answer_s=told["answer_s"],
+        talk_s=told["talk_s"],
         busy=frozenset(busy),
+        live=bool(told["live"]),
     )
     url: str = click.get_current_context().obj or _calls_url()
     say = _silent if as_json else click.echo

@@ -161,6 +161,12 @@ class SwitchDirectory:
         """The credential that a call names, as far as memory knows."""
         return self._by_provider.get(provider)
 
+    async def find(self, provider: str) -> Credential | None:
+        """The credential that a call names: it was there when the call came. Cost: none when it is known."""
+        if provider not in self._by_provider:
+            await self.refresh()
+        return self._by_provider.get(provider)
+
     async def find_generic(self, credential_id: int) -> Credential | None:
         """The generic switch of that id. Cost: none when it is known."""
         provider = f"generic/{credential_id}"

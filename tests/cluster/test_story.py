@@ -103,7 +103,7 @@ def pings_are_answered_and_explained(home: Story, lines: list[str], worker: psut
 
 def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: list[str]) -> None:
     """The rest of the printed story, pasted line by line."""
-    write, call, convert, read, record = lines
+    write, call, convert, read, record, reject = lines
     assert paste(write)["status"] == "call not found, tags stored"
     ping = paste(up.pasted()[0])
     uuid = told(call)
@@ -116,6 +116,8 @@ def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: l
     assert (shown["buyer"], shown["reservation_uuid"]) == ("alpha", ping["uuid"])
     assert shown["tags"] == {"click_id": "click123", "lp__zip": "10001"}
     up.wait_for("a webhook came: GET /conv?click=click123&payout=32.00")
+    live = told(reject).removeprefix("SUCCESS call ").removesuffix(" rejected")
+    assert [event.get("status") for event in home.explain(live)["call_flow_events"]] == ["rejected", None]
 
 
 def told(line: str) -> str:

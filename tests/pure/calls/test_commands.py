@@ -10,7 +10,7 @@ from shared.domain.http import HttpRequest
 from shared.domain.outgoing import Message
 from shared.domain.switching.commands import Command, Recipient, write_commands
 from shared.domain.switching.credentials import Credential
-from shared.domain.switching.nouns import Connected, Dial, DialLeg, HangUp
+from shared.domain.switching.nouns import Connected, Dial, DialLeg, DropLeg, HangUp
 from shared.domain.switching.signatures import is_signed, read_credential_id
 from shared.domain.tokens import Hidden
 from tests.support.requests import make_request
@@ -127,3 +127,12 @@ def test_a_look_alike_has_an_address_of_its_own() -> None:
     )
     (message,) = commands(DIAL, other, "a/b?c")
     assert message.url == "https://space.example.com/api/laml/2010-04-01/Accounts/p-1/Calls/a%2Fb%3Fc.json"
+
+
+def test_a_switch_is_told_to_drop_one_leg_and_asks_what_is_next() -> None:
+    drop = DropLeg(call_uuid=CALL, leg_uuid=LEG)
+    (message,) = commands(drop, GENERIC)
+    assert json.loads(message.body) == {"call_uuid": CALL, "command": "drop_leg", "leg_id": LEG}
+    (message,) = commands(drop, TWILIO)
+    form = parse_qs(message.body.decode())
+    assert form == {"Url": [f"{BASE}/twilio/dial-action?call={CALL}"], "Method": ["POST"]}

@@ -135,3 +135,17 @@ def test_the_order_is_the_one_of_the_reservation_s_uuid() -> None:
     seed = "01a00000-0000-7001-8000-000000000123"
     one, other = (buyers(fall_of(plan, reservation_uuid=seed, uuid=f"{seed[:-1]}{end}")) for end in "56")
     assert one == other
+
+
+def handed_back(fallback: str, *members: int) -> dict[str, Any]:
+    told = {"decision": "rejected", "at_ms": NOW, "leg": "leg1", "buyer_id": 1, "group_id": 7, "key_id": 9}
+    return {"flow": ({**told, "members": list(members), "fallback": fallback},), "legs": (tried(1),)}
+
+
+def test_a_call_that_was_handed_back_goes_to_the_key_s_group_alone() -> None:
+    assert buyers(fall_of(three(), **handed_back("group", 1, 3))) == [[3]]
+    assert buyers(fall_of(three(), **handed_back("group", 1))) == []
+
+
+def test_with_the_fallback_campaign_the_group_comes_first_and_then_the_rest() -> None:
+    assert buyers(fall_of(three(), **handed_back("campaign", 1, 3))) == [[3], [2]]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ringpost.call_view import as_object
 from shared.clock import Clock
@@ -36,7 +37,7 @@ from tests.services.rtb.cases import Answer, Sent
 from tests.support.processes import ServiceProcess, running_service, wait_until
 
 PUBLIC_URL = "https://calls.example.com"
-_SEALED_WITH = "switch-encryption-key-of-the-tests-0123456789"
+SEALED_WITH = "switch-encryption-key-of-the-tests-0123456789"
 _SECRET = Hidden("secret-of-the-switch-0123456789")
 _OTHER_SECRET = Hidden("secret-of-another-switch-0123456789")
 _OLD_S = 301
@@ -63,20 +64,24 @@ class Bench:
         self.redis = redis
         self.calls = calls
         self.rtb = rtb
-        self._sealer = Sealer([_SEALED_WITH])
+        self._sealer = Sealer([SEALED_WITH])
         self._drain = Drain(postgres, Streams(redis))
 
-    async def open_company(self, account: dict[str, Any]) -> Switch:
-        """Store an account and its switches."""
+    async def open_company(self, account: dict[str, Any], command_url: str = "") -> Switch:
+        """Store an account and its switches, which take commands at an address or none."""
         read, problems = read_account(account)
         order = Order(account=read, problems=tuple(problems), actor="tests", prune=False)
         applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order=order)
         await hot_sync.apply(self.postgres, self.redis, company_id=applied.company_id)
         sid = f"AC{account['company']['name']}"
-        generic = NewCredential(
-            company_id=applied.company_id, kind="generic", account_id="desk", secret=_SECRET
+        twilio = NewCredential(
+            company_id=applied.company_id,
+            kind="twilio",
+            account_id=sid,
+            secret=_SECRET,
+            command_url=command_url,
         )
-        twilio = NewCredential(company_id=applied.company_id, kind="twilio", account_id=sid, secret=_SECRET)
+        generic = replace(twilio, kind="generic", account_id="desk")
         async with self.postgres.transaction() as connection:
             await create_credential(connection, self._sealer, new=twilio, actor="tests")
             credential_id = await create_credential(connection, self._sealer, new=generic, actor="tests")
@@ -183,7 +188,7 @@ def running_bench(loop: Loop, dsn: str, redis_url: str) -> Iterator[Bench]:
         "RINGPOST_PEPPER": PEPPER,
     }
     of_calls = {
-        "RINGPOST_SWITCH_ENCRYPTION_KEY": _SEALED_WITH,
+        "RINGPOST_SWITCH_ENCRYPTION_KEY": SEALED_WITH,
         "RINGPOST_PUBLIC_URL": PUBLIC_URL,
         "RINGPOST_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
     }

@@ -31,7 +31,7 @@ FIELDS = {"name", "spec", "account", "changes", "steps", "record", "fills"}
 DEEDS = {"inbound", "event", "post", "twilio", "ping", "stored_tags", "age", "record", "fills"}
 STEP_FIELDS = DEEDS | {"expect", "signed", "by", "call"}
 
-_EXCHANGES = [str(code) for code in range(200, 1000) if code % 100 != 11]
+EXCHANGES = [str(code) for code in range(200, 1000) if code % 100 != 11]
 _NAME = re.compile(r"\{(\w+ [0-9]+)\}")
 _ADDRESS = re.compile(r'action="([^"]+)"')
 
@@ -42,14 +42,14 @@ def read_case(file: Path, number: int) -> dict[str, Any]:
     return case
 
 
-def account_of(name: str, number: int, changes: dict[str, Any]) -> dict[str, Any]:
+def account_of(name: str, number: int, changes: dict[str, Any], *, folder: Path = FOLDER) -> dict[str, Any]:
     """A shared account as a company of its own, with changes."""
-    account = _own((FOLDER / "accounts" / f"{name}.json").read_text(), number)
+    account = _own((folder / "accounts" / f"{name}.json").read_text(), number)
     return changed(account, _own(json.dumps(changes), number))
 
 
 def _own(text: str, number: int) -> Any:
-    return json.loads(text.replace("CASE", f"case{number:04d}").replace("844555", "844" + _EXCHANGES[number]))
+    return json.loads(text.replace("CASE", f"case{number:04d}").replace("844555", "844" + EXCHANGES[number]))
 
 
 class Play:
