@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from deploy.local.cluster_file import KEY_ENCRYPTION_KEY, PEPPER, POSTGRES_DSN
 from deploy.local.demo import has_companies
-from deploy.local.demo_receiver import PORT
+from deploy.local.demo_receiver import COMMANDS, PORT
 from deploy.local.paths import DEMO_ACCOUNT
 from ringpost.operator_settings import required
 from ringpost.stores_of import open_postgres
@@ -24,7 +24,7 @@ _ACTOR = "ringpost up"
 def load_demo(environment: Mapping[str, str], say: Callable[[str], None], *, receiver_port: int) -> None:
     """Load the demo account into a database without any company, with a switch for `ringpost simulate`.
 
-    Shape: its webhooks go to the receiver's port, wherever that is here.
+    Shape: its webhooks and its switch's commands go to the receiver's port, wherever that is here.
     """
     if asyncio.run(has_companies(required(environment, POSTGRES_DSN))):
         return
@@ -37,7 +37,8 @@ def load_demo(environment: Mapping[str, str], say: Callable[[str], None], *, rec
         file.write(text)
         file.flush()
         apply_file(Path(file.name), environment)
-    make_switch(environment, WantedSwitch(company=_COMPANY), actor=_ACTOR)
+    commands = f"http://127.0.0.1:{receiver_port}{COMMANDS}"
+    make_switch(environment, WantedSwitch(company=_COMPANY, command_url=commands), actor=_ACTOR)
 
 
 def demo_tokens(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:

@@ -15,7 +15,8 @@ from deploy.local.cluster_file import HOME
 
 _LOOPBACK = "http://127.0.0.1"
 _CALLER = "+12125551212"
-_OTHER_CALLER = "+12125551313"
+_OTHER_CALLER, _THIRD_CALLER = "+12125551313", "+12125551414"
+_SPECIALIST = "+18005550133"
 _NUMBER = "+18445550100"
 _CURL = "curl -sw '\\n'"
 _RTB_KEY = "Publisher_A_RTB_Auto"
@@ -23,8 +24,9 @@ _WRITING_KEY = "Publisher_A_DataWriting_LP"
 _CONVERSION_KEY = "Buyer_Alpha_Conversion"
 _READING_KEY = "East_Reading"
 _REJECTION_KEY = "East_Reject"
+_TRANSFER_KEY = "East_Transfer"
 _GROUP = "East%20Coast"
-DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY, _REJECTION_KEY})
+DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY, _REJECTION_KEY, _TRANSFER_KEY})
 Tokens = Mapping[str, str]
 Urls = Mapping[str, str]
 
@@ -97,6 +99,16 @@ def _reject(urls: Urls, tokens: Tokens) -> str:
     )
 
 
+def _transfer(urls: Urls, tokens: Tokens) -> str:
+    simulate = f"{_ringpost()} simulate call --from {_THIRD_CALLER} --to {_NUMBER} --live --json"
+    page = f"{urls['control']}/handler_groups/{_GROUP}/transfers/interface?key={tokens[_TRANSFER_KEY]}"
+    return (
+        "# a third caller's buyer hands the call on to a specialist of its directory; the same address is a page with buttons\n"
+        f"LIVE=$({simulate} | {_field('call_uuid')}); "
+        f'{_CURL} "{page}&call_uuid=$LIVE" -d transfer_to={_encoded(_SPECIALIST)}'
+    )
+
+
 def _ping_address(urls: Urls, tokens: Tokens) -> str:
     return (
         f"{urls['rtb']}/rtbs.json?key={tokens[_RTB_KEY]}&caller_number={_encoded(_CALLER)}&click_id=click123"
@@ -128,4 +140,5 @@ _STORY: tuple[tuple[str, str, Callable[[Urls, Tokens], str]], ...] = (
     ("data", _READING_KEY, _read),
     ("calls", "", _record),
     ("control", _REJECTION_KEY, _reject),
+    ("control", _TRANSFER_KEY, _transfer),
 )

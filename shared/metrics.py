@@ -116,6 +116,11 @@ CALLS_REJECTED = Tally(
     "Live calls that buyers handed back, by result and published reason.",
     labels={"outcome": ("rejected", "refused"), "reason": ("", *Reason)},
 )
+CALL_TRANSFERS = Tally(
+    "ringpost_call_transfers",
+    "Live calls that buyers handed on, by result and published reason.",
+    labels={"outcome": ("done", "refused", "failed"), "reason": ("", *Reason)},
+)
 
 # data
 DATA_WRITES = Tally(

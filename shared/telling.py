@@ -8,8 +8,8 @@ from contextlib import suppress
 from shared.clock import Clock
 from shared.domain.calls import Call
 from shared.domain.outgoing import Reply
-from shared.domain.switching.commands import Recipient, write_commands
-from shared.domain.switching.nouns import Connected, Dial, DropLeg, HangUp, Step
+from shared.domain.switching.commands import Command, Recipient, write_commands
+from shared.domain.switching.nouns import FallBack, Reject, Step
 from shared.errors import Unavailable
 from shared.metrics import SWITCH_COMMANDS
 from shared.outbound import Outbound
@@ -36,19 +36,22 @@ class Telling:
         self._public_url = public_url
         self._twilio_api_url = twilio_api_url
 
-    async def tell(self, call: Call, step: Step | DropLeg) -> None:
-        """Send a step as commands; what came of them is only counted."""
+    async def tell(self, call: Call, step: Step | Command) -> bool:
+        """Send a step as commands; whether the switch has taken every one of them, and there was one."""
         credential = None
         with suppress(Unavailable):
             credential = await self._directory.find(call.provider)
-        if credential is None or not isinstance(step, Dial | Connected | HangUp | DropLeg):
-            return
+        if credential is None or isinstance(step, FallBack | Reject):
+            return False
         recipient = Recipient(
             credential=credential,
             provider_call_id=call.provider_call_id,
             public_url=self._public_url,
             twilio_api_url=self._twilio_api_url,
         )
+        taken = []
         for command in write_commands(step, recipient, at_s=self._clock.now_ms() // 1000):
             reply = await self._outbound.send(command, timeout_s=_WITHIN_S)
-            SWITCH_COMMANDS.add("taken" if isinstance(reply, Reply) and reply.is_success else "failed")
+            taken.append(isinstance(reply, Reply) and reply.is_success)
+            SWITCH_COMMANDS.add("taken" if taken[-1] else "failed")
+        return bool(taken) and all(taken)

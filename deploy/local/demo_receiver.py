@@ -1,4 +1,4 @@
-"""The receiver of the demo account's webhooks: it takes everything and says so.
+"""The receiver of the demo account's webhooks and of its switch's commands: it takes everything and says so.
 
 Owns its port and its one line a request. Must never be reachable from outside, nor started but by `ringpost up`.
 """
@@ -11,6 +11,7 @@ from threading import Thread
 from deploy.local.crews import LOOPBACK
 
 PORT = 8090  # of the demo account's webhooks
+COMMANDS = "/switch"  # where the demo's switch takes commands
 ALLOWED_NETWORKS = "RINGPOST_OUTBOUND_ALLOWED_NETWORKS"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 _LONGEST_BODY = 65_536
@@ -42,7 +43,8 @@ def _handler(say: Callable[[str], None]) -> type[BaseHTTPRequestHandler]:
             size = self.headers.get("Content-Length", "0")
             if size.isdecimal() and int(size) <= _LONGEST_BODY:
                 self.rfile.read(int(size))
-            say(f"a webhook came: {self.command} {self.path}")
+            what = "switch command" if self.path == COMMANDS else "webhook"
+            say(f"a {what} came: {self.command} {self.path}")
             self.send_response_only(204)
             self.end_headers()
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from services.control.handlers import Handlers
 from services.control.handlers.rejecting import Rejecting
+from services.control.handlers.transferring import Transferring
 from services.control.settings import ControlServiceSettings
 from services.control.wire.rejecting import write_reject_fault
+from services.control.wire.transferring import write_control_fault, write_transfer_fault
 from shared.chores import Chores
 from shared.dice import Dice
 from shared.domain.plan import Plan
@@ -63,7 +65,9 @@ class ControlApp:
         )
         self._chores.start("key uses", uses.run)
         self._chores.start("switches", directory.run)
-        self.routes = _routes(Handlers(Rejecting(desk, pools, telling=telling)))
+        self.routes = _routes(
+            Handlers(Rejecting(desk, pools, telling=telling), Transferring(desk, postgres, telling=telling))
+        )
 
     async def ready(self) -> bool:
         """Redis may be away; what Postgres being away means, each answer says."""
@@ -79,15 +83,26 @@ class ControlApp:
 
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
-    return tuple(
-        Route(
-            methods=("GET", "POST"),
-            template=f"/{spelling}/{{group}}/call_control/reject",
-            endpoint=handlers.reject,
-            write_fault=write_reject_fault,
-        )
+    control = "/call_control/v1"
+    of_groups = [
+        Route(methods=methods, template=f"/{spelling}/{{group}}/{ending}", endpoint=each, write_fault=fault)
         for spelling in ("handler_groups", "buyer_groups")
-    )
+        for methods, ending, each, fault in (
+            (("GET", "POST"), "call_control/reject", handlers.reject, write_reject_fault),
+            (("GET",), "transfers/interface", handlers.view, write_transfer_fault),
+            (("POST",), "transfers/interface", handlers.hand_on, write_transfer_fault),
+        )
+    ]
+    of_calls = [
+        Route(methods=(method,), template=control + ending, endpoint=each, write_fault=write_control_fault)
+        for method, ending, each in (
+            ("GET", "/active_calls.json", handlers.active),
+            ("POST", "/calls/{uuid}/transfer.json", handlers.transfer),
+            ("POST", "/transfers/{uuid}/conference_caller.json", handlers.confer),
+            ("DELETE", "/transfers/{uuid}.json", handlers.cancel),
+        )
+    ]
+    return (*of_groups, *of_calls)
 
 
 SERVICE = Service(name="control", settings=ControlServiceSettings, make_app=ControlApp)

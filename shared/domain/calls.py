@@ -7,6 +7,7 @@ The laws (calls.md):
   of order, and the same facts give the same record;
 - a leg's status follows from its facts, the call's from its own and its legs';
 - the first leg that is known to be answered has the caller; the others of its call are then over;
+- a leg may hand its caller on: to a leg that takes no place in caps, and whose answer ends the first one's part;
 - a call is closed once it is over and the fate of each leg is known.
 """
 
@@ -56,11 +57,12 @@ class LegStatus(StrEnum):
 
 
 class Leg(Struct, frozen=True, kw_only=True):
-    """One attempt to reach a buyer.
+    """One attempt to reach a buyer, or whom a buyer hands its caller on to.
 
     Shape: facts are answered_ms, ended_ms, failure and connected_s; status and place follow from them. failure is "" or what
     the switch said. subjects as in `b12,g3`; windows are the buyer's hour, day, month and the group's, in which its places
-    were counted. Units: *_ms unix milliseconds, 0 = not yet; connected_s of talk, None = not told.
+    were counted. transferred_from is the leg that hands on, "" = none does; warm: its buyer stays in the call.
+    Units: *_ms unix milliseconds, 0 = not yet; connected_s of talk, None = not told.
     """
 
     uuid: str
@@ -80,6 +82,8 @@ class Leg(Struct, frozen=True, kw_only=True):
     ended_ms: int = 0
     failure: str = ""
     connected_s: int | None = None
+    transferred_from: str = ""
+    warm: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -167,8 +171,9 @@ class CallState(Struct, frozen=True, kw_only=True):
 def settled_states(state: CallState) -> CallState:
     """Every status, place, duration and outcome, as the facts have it. The same again when nothing is new."""
     ended = [_over_with_the_call(leg, state.call) for leg in state.legs]
-    winner = _winner(state.call, ended)
-    legs = tuple(_leg_state(leg, winner) for leg in ended)
+    winner = _winner(state.call, [leg for leg in ended if not leg.transferred_from])
+    known = [_handed_on(leg) if leg.transferred_from else _leg_state(leg, winner) for leg in ended]
+    legs = tuple(_transferred(leg, known) for leg in known)
     return replace(state, call=_call_state(state.call, legs), legs=legs)
 
 
@@ -187,7 +192,7 @@ def _winner(call: Call, legs: list[Leg]) -> Leg | None:
 
 
 def _leg_state(leg: Leg, winner: Leg | None) -> Leg:
-    if leg.status in {LegStatus.REJECTED, LegStatus.TRANSFERRED}:
+    if leg.status is LegStatus.REJECTED:
         return leg
     if winner is not None and leg.uuid == winner.uuid:
         status = LegStatus.ENDED if leg.ended_ms else LegStatus.ANSWERED
@@ -199,13 +204,32 @@ def _leg_state(leg: Leg, winner: Leg | None) -> Leg:
     return leg
 
 
+def _handed_on(leg: Leg) -> Leg:
+    """A leg that a buyer's caller is handed on to."""
+    if leg.failure:
+        return replace(leg, status=LegStatus(leg.failure))
+    if leg.ended_ms:
+        return replace(leg, status=LegStatus.ENDED if leg.answered_ms else LegStatus.CANCELED)
+    return replace(leg, status=LegStatus.ANSWERED if leg.answered_ms else LegStatus.DIALLING)
+
+
+def _transferred(leg: Leg, legs: list[Leg]) -> Leg:
+    """A leg whose caller somebody else has; one that stays in the call has it until its own end."""
+    others = [each for each in legs if each.transferred_from == leg.uuid and each.answered_ms]
+    taken = any(not each.warm or 0 < leg.ended_ms <= (each.ended_ms or leg.ended_ms) for each in others)
+    if not taken or leg.status not in {LegStatus.ANSWERED, LegStatus.ENDED}:
+        return leg
+    return replace(leg, status=LegStatus.TRANSFERRED, place="used")
+
+
 def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
     talked = next((leg for leg in legs if leg.status in _TALKED), None)
     closed = bool(call.ended_ms) and not any(leg.is_open for leg in legs)
     if call.ended_ms:
         status = CallStatus.FINISHED
     else:
-        status = CallStatus.LIVE if talked and talked.status is LegStatus.ANSWERED else CallStatus.RINGING
+        is_live = talked and any(leg.is_open for leg in legs if leg is talked or leg.transferred_from)
+        status = CallStatus.LIVE if is_live else CallStatus.RINGING
     return replace(
         call,
         status=status,
@@ -215,7 +239,7 @@ def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
         bid=talked.bid if talked else None,
         answered_ms=talked.answered_ms if talked else 0,
         forwarded_ms=legs[0].dialled_ms if legs else 0,
-        connected_s=_connected_s(call, talked),
+        connected_s=_connected_s(call, talked, legs=legs),
         dialed_s=_seconds(talked.dialled_ms, talked.ended_ms) if talked and talked.ended_ms else None,
         rescued=talked is not None and any(leg.position < talked.position and leg.failure for leg in legs),
         closed_ms=call.ended_ms if closed else 0,
@@ -226,10 +250,15 @@ _RANG_ON = frozenset({LegStatus.CANCELED, LegStatus.DIALLING})
 _TALKED = frozenset({LegStatus.ANSWERED, LegStatus.ENDED, LegStatus.TRANSFERRED})
 
 
-def _connected_s(call: Call, talked: Leg | None) -> int | None:
-    """How long the buyer talked: as its leg's end told, else as the call's, else by the clock."""
+def _connected_s(call: Call, talked: Leg | None, *, legs: tuple[Leg, ...]) -> int | None:
+    """How long the buyer talked, and whom it has handed on to: as its leg's end told, else as the call's, else by the clock."""
     if talked is None:
         return 0 if call.ended_ms else None
+    others = [leg for leg in legs if leg.transferred_from and leg.answered_ms]
+    if others and talked.status is LegStatus.TRANSFERRED:
+        told = call.told_connected_s
+        ended_ms = 0 if any(leg.is_open for leg in others) else max(leg.ended_ms for leg in others)
+        return told if told is not None or not ended_ms else _seconds(talked.answered_ms, ended_ms)
     if talked.connected_s is not None:
         return talked.connected_s
     if not talked.ended_ms:

@@ -38,7 +38,9 @@ def held_leg(state: CallState, members: Collection[int], *, now_ms: int) -> Leg 
     """The leg by which a buyer of the group has the caller, if it may still hand it back; else why not."""
     if state.call.ended_ms:
         return Reason.CALL_NOT_FOUND
-    of_group = [leg for leg in state.legs if leg.buyer_id in members and leg.answered_ms]
+    of_group = [
+        leg for leg in state.legs if leg.buyer_id in members and leg.answered_ms and not leg.transferred_from
+    ]
     held = next((leg for leg in of_group if leg.status is LegStatus.ANSWERED), None)
     if held is not None:
         return held if now_ms - held.answered_ms <= WITHIN_MS else Reason.TOO_LATE

@@ -31,6 +31,7 @@ KEY_REFUSALS: Mapping[Reason, Refusal] = {
     Reason.KEY_AMBIGUOUS: Refusal(401, "two different keys in one request"),
     Reason.KEY_PAUSED: Refusal(403, "the key is paused"),
     Reason.SCOPE: Refusal(403, "the key is not for this"),
+    Reason.FEATURE_OFF: Refusal(403, "the company does not use this feature"),
     Reason.PERMISSION: Refusal(403, "the key has no permission for this"),
     Reason.SECRET: Refusal(401, "the secret is wrong or missing"),
     Reason.TOO_MANY_UNKNOWN_KEYS: Refusal(429, "too many unknown keys", 10),

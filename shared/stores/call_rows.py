@@ -27,7 +27,7 @@ _TAGS_OF_CALL = """(SELECT coalesce(json_object_agg(t.name, t.value)::text, '{}'
         WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid AND {}) AS tags"""
 LEG_COLUMNS = """uuid::text AS uuid, position, buyer_id, group_id, number, timeout_seconds, send_digits, bid, status, place,
        subjects, hour_at, day_at, month_at, group_hour_at, group_day_at, group_month_at, dialled_at, answered_at, ended_at,
-       failure, connected_s"""
+       failure, connected_s, transferred_from::text AS transferred_from, warm"""
 
 
 def tags_when(when: str) -> str:
@@ -154,6 +154,8 @@ def leg_of(row: Record) -> Leg:
         ended_ms=unix_ms(row["ended_at"]),
         failure=row["failure"] or "",
         connected_s=row["connected_s"],
+        transferred_from=row["transferred_from"] or "",
+        warm=row["warm"],
     )
 
 
@@ -183,6 +185,8 @@ def leg_json(leg: Leg) -> dict[str, Any]:
         "ended_at": moment_or_none(leg.ended_ms),
         "failure": leg.failure or None,
         "connected_s": leg.connected_s,
+        "transferred_from": leg.transferred_from or None,
+        "warm": leg.warm,
     }
 
 

@@ -67,6 +67,8 @@ LEG: Mapping[str, str] = {
     "ended_at": "timestamptz",
     "failure": "text",
     "connected_s": "integer",
+    "transferred_from": "uuid",
+    "warm": "boolean",
 }
 TAG: Mapping[str, str] = {"name": "text", "value": "text"}
 SIDE: Mapping[str, str] = {

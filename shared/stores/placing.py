@@ -131,7 +131,7 @@ def _moves(before: Sequence[Leg], after: Sequence[Leg]) -> list[Move]:
             after=leg.place,
         )
         for leg in after
-        if was[leg.uuid] != leg.place
+        if was.get(leg.uuid, leg.place) != leg.place
     ]
 
 

@@ -103,7 +103,7 @@ def pings_are_answered_and_explained(home: Story, lines: list[str], worker: psut
 
 def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: list[str]) -> None:
     """The rest of the printed story, pasted line by line."""
-    write, call, convert, read, record, reject = lines
+    write, call, convert, read, record, reject, transfer = lines
     assert paste(write)["status"] == "call not found, tags stored"
     ping = paste(up.pasted()[0])
     uuid = told(call)
@@ -116,8 +116,12 @@ def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: l
     assert (shown["buyer"], shown["reservation_uuid"]) == ("alpha", ping["uuid"])
     assert shown["tags"] == {"click_id": "click123", "lp__zip": "10001"}
     up.wait_for("a webhook came: GET /conv?click=click123&payout=32.00")
-    live = told(reject).removeprefix("SUCCESS call ").removesuffix(" rejected")
-    assert [event.get("status") for event in home.explain(live)["call_flow_events"]] == ["rejected", None]
+    back = told(reject).removeprefix("SUCCESS call ").removesuffix(" rejected")
+    assert [event.get("status") for event in home.explain(back)["call_flow_events"]] == ["rejected", None]
+    on = told(transfer).removeprefix("SUCCESS call ").removesuffix(" transferred")
+    legs = [event for event in home.explain(on)["call_flow_events"] if "status" in event]
+    assert [(leg["status"], leg["number"]) for leg in legs[1:]] == [("dialling", "+18005550133")]
+    up.wait_for("a switch command came: POST /switch")
 
 
 def told(line: str) -> str:

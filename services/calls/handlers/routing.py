@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from services.calls.handlers.desk import ATTEMPTS, Desk, Scene
 from shared.domain.call_events import CallOver, after
 from shared.domain.call_profile import call_profile
-from shared.domain.calls import CallState
+from shared.domain.calls import CallState, Leg
+from shared.domain.hand_ons import HandOn, handed_on, returning
 from shared.domain.routing.waterfall import Attempt, Waterfall, waterfall
 from shared.domain.switching.nouns import Step
 from shared.domain.switching.steps import no_target, step_of
@@ -53,6 +54,9 @@ class Routing:
         """Dial the first attempt that finds a place; None when the call has changed meanwhile: look again."""
         state, evaluation = scene.state, scene.evaluation
         call, now_ms = state.call, self._desk.clock.now_ms()
+        first = returning(state)
+        if first is not None:
+            return await self._returned(scene, first)
         tags = call_profile(evaluation.plan, state, now_ms=now_ms)
         members: frozenset[int] = frozenset()
         if evaluation.compiled.has_lists:
@@ -70,6 +74,17 @@ class Routing:
                 return self._step(replace(scene, state=dialled))
             capped += len(attempt.seats)
         return await self._nobody(scene, fall, capped=capped)
+
+    async def _returned(self, scene: Scene, first: Leg) -> Step | None:
+        """A transfer has failed after its buyer was gone: the buyer is dialled again, in the place that it had."""
+        plan, now_ms = scene.evaluation.plan, self._desk.clock.now_ms()
+        uuid = self._desk.new_id(plan.company.shard)
+        back = HandOn(leg_uuid=uuid, number=first.number, name="the buyer", key_id=0, at_ms=now_ms)
+        after, books = handed_on(scene.state, first, to=back), self._desk.books(scene.evaluation)
+        written = await save_report(
+            self._desk.pools.postgres, scene.state, after=after, plan=plan, books=books
+        )
+        return None if isinstance(written, Moved) else self._step(replace(scene, state=written.state))
 
     async def _dial(
         self, scene: Scene, attempt: Attempt, *, full: frozenset[int]

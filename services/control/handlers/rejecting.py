@@ -54,7 +54,7 @@ class Rejecting:
         key, postgres = holder.key, self._pools.postgres
         if not await store.is_group(postgres, key, named=asked.group):
             return Reason.SCOPE if await self._desk.is_current(holder, 0) else AGAIN
-        held = await store.find_held(postgres, key, asked=asked)
+        held = await store.find_held(postgres, key, caller=asked.caller, call_uuid=asked.call_uuid)
         if not await self._desk.is_current(holder, held.version):
             return AGAIN
         if held.state is None:

@@ -5,6 +5,7 @@ Owns the control service's nouns. Must never know a parameter name, a status cod
 
 from msgspec import Struct
 
+from shared.domain.hand_ons import Entry
 from shared.domain.reasons import Reason
 
 
@@ -27,6 +28,64 @@ class Rejected(Struct, frozen=True, kw_only=True):
     key_id: int
     call_uuid: str
     caller: str
+
+
+class Handing(Struct, frozen=True, kw_only=True):
+    """A buyer looks at its caller, or hands it on.
+
+    Shape: group as in Reject, "" = the key's own; entry 0 and number "" = whom is not said yet; hold: the buyer talks first.
+    """
+
+    token: str
+    group: str = ""
+    caller: str = ""
+    call_uuid: str = ""
+    entry: int = 0
+    number: str = ""
+    hold: bool = False
+
+
+class OnTransfer(Struct, frozen=True, kw_only=True):
+    """Something is to become of a transfer."""
+
+    token: str
+    transfer_uuid: str
+
+
+class Desk(Struct, frozen=True, kw_only=True):
+    """What a buyer sees: its live call, and whom it may hand it on to."""
+
+    key_id: int
+    call_uuid: str
+    caller: str
+    entries: tuple[Entry, ...]
+
+
+class HandedOn(Struct, frozen=True, kw_only=True):
+    """A transfer has begun, or something has become of it."""
+
+    key_id: int
+    call_uuid: str
+    transfer_uuid: str
+    caller: str = ""
+
+
+class ActiveCall(Struct, frozen=True, kw_only=True):
+    """A live call of a group. Units: *_ms unix milliseconds."""
+
+    call_uuid: str
+    caller: str
+    number: str
+    dialled: str
+    started_ms: int
+    dialled_ms: int
+
+
+class Active(Struct, frozen=True, kw_only=True):
+    """All of them, newest first."""
+
+    key_id: int
+    calls: tuple[ActiveCall, ...]
 
 
 class Refused(Struct, frozen=True, kw_only=True):

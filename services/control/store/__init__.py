@@ -8,12 +8,14 @@ Failure policy: Postgres away is Unavailable: a 503, and nothing was done.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.control.rules.nouns import Reject
+from services.control.rules.nouns import ActiveCall
 from shared.domain.calls import CallState
+from shared.domain.hand_ons import Entry
 from shared.domain.keys import Key
 from shared.stores.call_access import OwnAccess, find_call_seen
 from shared.stores.call_looks import Asked, a_look
 from shared.stores.calls import load_legs
+from shared.stores.moments import unix_ms
 from shared.stores.postgres import Postgres
 
 _OF_TWO_DAYS = "c.started_at > now() - interval '48 hours' AND c.started_at < now() + interval '1 day'"
@@ -43,11 +45,9 @@ class Held(Struct, frozen=True, kw_only=True):
 LOAD_MEMBERS = "SELECT buyer_id FROM buyer_group_members WHERE group_id = $1 ORDER BY position"
 
 
-async def find_held(postgres: Postgres, key: Key, *, asked: Reject) -> Held:
+async def find_held(postgres: Postgres, key: Key, *, caller: str, call_uuid: str) -> Held:
     """The newest live call that a buyer of the key's group has answered, with its legs. Cost: one query, or three."""
-    wanted = Asked(
-        company_id=key.company_id, entity_id=key.entity_id, caller=asked.caller, uuid=asked.call_uuid
-    )
+    wanted = Asked(company_id=key.company_id, entity_id=key.entity_id, caller=caller, uuid=call_uuid)
     seen = await find_call_seen(OwnAccess(postgres), HAD_BY_GROUP, asked=wanted)
     if seen.state is None:
         return Held(version=seen.version)
@@ -68,3 +68,50 @@ async def is_group(postgres: Postgres, key: Key, *, named: str) -> bool:
     if named == str(key.entity_id):
         return True
     return bool(await postgres.fetchval(FIND_GROUP, key.company_id, named) == key.entity_id)
+
+
+LOAD_ENTRIES = "SELECT id, name, number FROM directory_entries WHERE directory_id = $1 ORDER BY id"
+
+
+async def load_entries(postgres: Postgres, directory_id: int) -> tuple[Entry, ...]:
+    """Whom a directory names. Cost: one query."""
+    return tuple(Entry(**dict(row)) for row in await postgres.fetch(LOAD_ENTRIES, directory_id))
+
+
+FIND_TRANSFER = """
+SELECT call_uuid::text FROM legs
+WHERE uuid = $1 AND transferred_from IS NOT NULL AND company_id = $2
+  AND call_started_at > now() - interval '48 hours' AND call_started_at < now() + interval '1 day'
+"""
+
+
+async def find_call_of(postgres: Postgres, key: Key, *, transfer_uuid: str) -> str:
+    """The call of a transfer, "" when the company has none such. Cost: one query."""
+    return await postgres.fetchval(FIND_TRANSFER, transfer_uuid, key.company_id) or ""
+
+
+LOAD_ACTIVE = """
+SELECT c.uuid::text AS uuid, c.caller, c.dialed_number, l.number, c.started_at, l.dialled_at
+FROM calls c JOIN legs l ON l.company_id = c.company_id AND l.call_started_at = c.started_at AND l.call_uuid = c.uuid
+WHERE c.company_id = $1 AND c.ended_at IS NULL AND c.started_at > now() - interval '48 hours'
+  AND c.started_at < now() + interval '1 day' AND l.status = 'answered' AND l.transferred_from IS NULL
+  AND l.buyer_id IN (SELECT buyer_id FROM buyer_group_members WHERE group_id = $2)
+ORDER BY c.started_at DESC LIMIT $3
+"""
+_MOST_ACTIVE = 500
+
+
+async def load_active(postgres: Postgres, key: Key) -> tuple[ActiveCall, ...]:
+    """The live calls that a buyer of the key's group has, newest first, at most 500. Cost: one query."""
+    rows = await postgres.fetch(LOAD_ACTIVE, key.company_id, key.entity_id, _MOST_ACTIVE)
+    return tuple(
+        ActiveCall(
+            call_uuid=row["uuid"],
+            caller=row["caller"] or "",
+            number=row["dialed_number"] or "",
+            dialled=row["number"],
+            started_ms=unix_ms(row["started_at"]),
+            dialled_ms=unix_ms(row["dialled_at"]),
+        )
+        for row in rows
+    )

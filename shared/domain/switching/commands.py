@@ -15,10 +15,10 @@ from shared.domain.outgoing import Message
 from shared.domain.refusals import JSON
 from shared.domain.switching import generic, twilio
 from shared.domain.switching.credentials import Credential
-from shared.domain.switching.nouns import Connected, Dial, DropLeg, HangUp
+from shared.domain.switching.nouns import Conference, Connected, Dial, DropLeg, HangUp, Transfer
 from shared.domain.switching.signatures import signed_headers
 
-Command = Dial | Connected | HangUp | DropLeg
+Command = Dial | Connected | HangUp | DropLeg | Transfer | Conference
 _encode = msgspec.json.Encoder().encode
 _FORM = "application/x-www-form-urlencoded"
 
@@ -43,6 +43,8 @@ def write_commands(command: Command, recipient: Recipient, *, at_s: int) -> tupl
         return ()
     if isinstance(command, Dial | HangUp):
         return (_signed(generic.write_body(command, word="command"), recipient.credential, at_s=at_s),)
+    if isinstance(command, Transfer | Conference):
+        return (_signed(generic.write_handing_on(command), recipient.credential, at_s=at_s),)
     gone = (command.leg_uuid,) if isinstance(command, DropLeg) else command.drop
     drops = [{"call_uuid": command.call_uuid, "command": "drop_leg", "leg_id": leg} for leg in gone]
     return tuple(_signed(drop, recipient.credential, at_s=at_s) for drop in drops)
@@ -61,9 +63,9 @@ def _to_twilio(command: Command, recipient: Recipient) -> tuple[Message, ...]:
 
     A redirect ends a leg, too. New legs are not told but asked for, as the text of a redirect is limited to 4,000 characters.
     """
-    if isinstance(command, Connected):
+    if isinstance(command, Connected | Conference):
         return ()
-    if isinstance(command, Dial | DropLeg):
+    if isinstance(command, Dial | DropLeg | Transfer):
         url = twilio.address(recipient.public_url, "dial-action", call_uuid=command.call_uuid)
         told = {"Url": url, "Method": "POST"}
     else:

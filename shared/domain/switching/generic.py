@@ -16,6 +16,7 @@ from shared.domain.switching.callers import is_call_id, read_caller
 from shared.domain.switching.credentials import Credential
 from shared.domain.switching.nouns import (
     CallEnded,
+    Conference,
     Connected,
     Dial,
     DialLeg,
@@ -27,6 +28,7 @@ from shared.domain.switching.nouns import (
     Refused,
     Reject,
     Step,
+    Transfer,
 )
 from shared.domain.web_address import is_web_address
 
@@ -139,6 +141,14 @@ def write_body(step: Step, *, word: str) -> dict[str, Any]:
             return {word: "reject", "reason": step.reason}
         case _:
             assert_never(step)
+
+
+def write_handing_on(command: Transfer | Conference) -> dict[str, Any]:
+    """A caller is handed on: `transfer`, or `conference`."""
+    if isinstance(command, Conference):
+        return {"call_uuid": command.call_uuid, "command": "conference", "leg_ids": command.legs}
+    told = {"from_leg_id": command.from_leg_uuid, "caller": command.caller, "hold_caller": command.hold}
+    return {"call_uuid": command.call_uuid, "command": "transfer", **told, **_leg(command.leg)}
 
 
 def _call_ended(body: _EventBody, credential: Credential, *, call_uuid: str) -> CallEnded | Refused:

@@ -123,4 +123,21 @@ class DropLeg(Struct, frozen=True, kw_only=True):
     leg_uuid: str
 
 
+class Transfer(Struct, frozen=True, kw_only=True):
+    """Dial this leg for the caller of another one. Shape: hold: the caller waits, and the other leg talks to it first."""
+
+    call_uuid: str
+    leg: DialLeg
+    from_leg_uuid: str
+    caller: str = ""
+    hold: bool = False
+
+
+class Conference(Struct, frozen=True, kw_only=True):
+    """Let the caller and these legs talk with one another."""
+
+    call_uuid: str
+    legs: tuple[str, ...]
+
+
 Step = Dial | Connected | HangUp | FallBack | Reject

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from shared.domain.calls import NOBODY_LEFT, CallState, Leg, LegStatus
+from shared.domain.hand_ons import returning
 from shared.domain.reasons import Reason, prevailing
 from shared.domain.routing.waterfall import Waterfall
 from shared.domain.switching.nouns import (
@@ -22,6 +23,9 @@ from shared.domain.switching.nouns import (
     Look,
     Step,
 )
+
+_GONE = frozenset({LegStatus.CANCELED, LegStatus.TRANSFERRED})
+_HAD_IT = frozenset({LegStatus.ENDED, LegStatus.TRANSFERRED})
 
 
 class NoTarget(Struct, frozen=True, kw_only=True):
@@ -41,14 +45,15 @@ def step_of(state: CallState, *, message: str, key: str) -> Step | None:
         return HangUp(call_uuid=call.uuid, message=message, reason=str(last.get("reason", "")))
     if call.ended_ms:
         return HangUp(call_uuid=call.uuid)
-    if any(leg.status is LegStatus.ANSWERED for leg in state.legs):
-        late = tuple(leg.uuid for leg in state.legs if leg.status is LegStatus.CANCELED and not leg.ended_ms)
+    handed_on = [leg for leg in state.legs if leg.transferred_from and leg.status is LegStatus.DIALLING]
+    if any(leg.status is LegStatus.ANSWERED for leg in state.legs) and all(leg.warm for leg in handed_on):
+        late = tuple(leg.uuid for leg in state.legs if leg.status in _GONE and not leg.ended_ms)
         return Connected(call_uuid=call.uuid, drop=late)
-    ringing = [leg for leg in state.legs if leg.status is LegStatus.DIALLING]
+    ringing = handed_on or [leg for leg in state.legs if leg.status is LegStatus.DIALLING]
     if ringing:
         legs = tuple(_dialled(leg, call_uuid=call.uuid, key=key) for leg in ringing)
         return Dial(call_uuid=call.uuid, legs=legs, caller=call.caller)
-    if any(leg.status in {LegStatus.ENDED, LegStatus.TRANSFERRED} for leg in state.legs):
+    if returning(state) is None and any(leg.status in _HAD_IT for leg in state.legs):
         return HangUp(call_uuid=call.uuid)
     return None
 

@@ -41,10 +41,11 @@ class ControlBench:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Answer:
         """A partner's request."""
         target = quote(path) + (f"?{urlencode(query)}" if query else "")
-        return send(self.control, Sent(method=method, target=target, headers=dict(headers or {}), body=b""))
+        return send(self.control, Sent(method=method, target=target, headers=dict(headers or {}), body=body))
 
     def commands(self) -> list[dict[str, Any]]:
         """What switches were told since this was asked last: a generic one's JSON, or Twilio's form beside its path."""
@@ -60,6 +61,11 @@ class ControlBench:
         found: str = self.loop.run(self.calls.postgres.fetchval(FIND_GROUP, switch.company_id, name))
         return found
 
+    def entry_id(self, switch: Switch, name: str) -> str:
+        """A directory entry's id."""
+        found: str = self.loop.run(self.calls.postgres.fetchval(FIND_ENTRY, switch.company_id, name))
+        return found
+
     def taken(self, switch: Switch) -> int:
         """How many legs of a company still hold a place."""
         number: int = self.loop.run(self.calls.postgres.fetchval(COUNT_TAKEN, switch.company_id, moment(0)))
@@ -68,6 +74,10 @@ class ControlBench:
 
 AGE = "UPDATE legs SET answered_at = answered_at - make_interval(secs => $2) WHERE company_id = $1"
 FIND_GROUP = "SELECT id::text FROM buyer_groups WHERE company_id = $1 AND name = $2"
+FIND_ENTRY = """
+SELECT e.id::text FROM directory_entries e JOIN directories d ON d.id = e.directory_id
+WHERE d.company_id = $1 AND e.name = $2
+"""
 COUNT_TAKEN = "SELECT count(*) FROM legs WHERE company_id = $1 AND call_started_at > $2 AND place = 'taken'"
 
 

@@ -3,7 +3,10 @@
 A file is one of the calls service's (tests/services/calls/cases.py), with these steps besides:
 - reject: what a buyer sends: key (the name of a key of the account), group (`East`, or `{group East}` for its id), query, and
   spelling, method and headers where they are not the usual ones; expect has status, text and reason (the header's);
+- ask: any other request: method, path, query, headers, form or json, and key (its token goes as `key`) or api_key; expect has
+  status, body (JSON, some of its fields), text (the whole), html (what the page holds), not (what it must not hold);
 - commands: what the switch was told since, in order;
+- told: what the address of commands answers from now on: a status, 200 at first;
 - answered_ago: that many seconds pass after the answers of all legs.
 """
 
@@ -11,11 +14,13 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.services.calls.bench import Switch
 from tests.services.calls.cases import EXCHANGES, Play, account_of, matches
 from tests.services.control.bench import ControlBench
 from tests.services.rtb.cases import Answer, changed
+from tests.support.receiver import answer
 
 FOLDER = Path(__file__).parent / "exemplary"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -29,12 +34,15 @@ DEEDS = {
     "record",
     "fills",
     "reject",
+    "ask",
     "commands",
     "answered_ago",
+    "told",
 }
 STEP_FIELDS = DEEDS | {"expect", "call"}
 REJECT_FIELDS = {"key", "group", "query", "spelling", "method", "headers"}
 
+_ENTRY = re.compile(r"\{entry (\w+)\}")
 _GROUP = re.compile(r"\{group (\w+)\}")
 
 
@@ -66,12 +74,17 @@ class ControlPlay(Play):
         self._control = bench
         self._tokens = {key["name"]: key["token"] for key in account["postback_keys"]}
         bench.commands()
+        bench.receiver.plan(answer())
 
     def play(self, step: dict[str, Any]) -> None:
         """One step."""
         if "reject" in step:
             told = self._rejected(self._filled(step["reject"]))
             matches(self._filled({"status": 200, **step.get("expect", {})}), told)
+        elif "ask" in step:
+            self._asked(self._filled(step["ask"]), step.get("expect", {}))
+        elif "told" in step:
+            self._control.receiver.plan(answer(step["told"]))
         elif "commands" in step:
             matches(self._filled(step["commands"]), self._control.commands())
         elif "answered_ago" in step:
@@ -79,21 +92,55 @@ class ControlPlay(Play):
         else:
             super().play(step)
 
+    def _asked(self, asked: dict[str, Any], expect: dict[str, Any]) -> None:
+        query, headers, body = dict(asked.get("query", {})), dict(asked.get("headers", {})), b""
+        for name in ("key", "api_key"):
+            if name in asked:
+                query[name] = self._tokens.get(asked[name], asked[name])
+        if "json" in asked:
+            headers["Content-Type"], body = "application/json", json.dumps(asked["json"]).encode()
+        if "form" in asked:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode({name: self._entry(value) for name, value in asked["form"].items()}).encode()
+        given = self._control.ask(
+            asked["path"], query, method=asked.get("method", "GET"), headers=headers, body=body
+        )
+        if given.headers["content-type"] == "application/json":
+            self._learn(given.json())
+        text, wanted = given.body.decode(), self._filled(expect)
+        assert given.status == wanted.get("status", 200), text
+        if "body" in wanted:
+            matches(wanted["body"], given.json())
+        assert wanted.get("text", text) == text
+        assert [each for each in wanted.get("html", ()) if each not in text] == [], text
+        assert [each for each in wanted.get("not", ()) if each in text] == [], text
+
+    def _learn(self, told: Any) -> None:
+        """A transfer is a leg as well."""
+        uuid = told.get("transfer_uuid", "") if isinstance(told, dict) else ""
+        if uuid and uuid not in self._names.values():
+            self._names[f"transfer {self._count('transfer') + 1}"] = uuid
+            self._names[f"leg {self._count('leg') + 1}"] = uuid
+
+    def _entry(self, value: str) -> str:
+        """`{entry Anna}` is the id of a directory's entry."""
+        return _ENTRY.sub(lambda found: self._control.entry_id(self._switch, found[1]), value)
+
     def _rejected(self, asked: dict[str, Any]) -> dict[str, Any]:
         group = _GROUP.sub(lambda found: self._control.group_id(self._switch, found[1]), asked["group"])
         path = f"/{asked.get('spelling', 'handler_groups')}/{group}/call_control/reject"
         query = dict(asked.get("query", {}))
         if "key" in asked:
             query["key"] = self._tokens.get(asked["key"], asked["key"])
-        answer = self._control.ask(
+        given = self._control.ask(
             path, query, method=asked.get("method", "GET"), headers=asked.get("headers", {})
         )
-        return _read(answer)
+        return _read(given)
 
 
-def _read(answer: Answer) -> dict[str, Any]:
+def _read(given: Answer) -> dict[str, Any]:
     return {
-        "status": answer.status,
-        "text": answer.body.decode(),
-        "reason": answer.headers.get("x-ringpost-reason", ""),
+        "status": given.status,
+        "text": given.body.decode(),
+        "reason": given.headers.get("x-ringpost-reason", ""),
     }

@@ -1,0 +1,198 @@
+"""A buyer hands its live call on.
+
+Owns the beats of transfers. Must never dial a number that the key's directory does not name, nor keep a transfer whose
+switch was not told: the buyer has the caller then, as before.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from services.control import store
+from services.control.rules.nouns import (
+    Active,
+    Desk,
+    HandedOn,
+    Handing,
+    OnTransfer,
+    Refused,
+)
+from services.control.rules.transferring import entry_of, transfer_of
+from shared.domain import uuid7
+from shared.domain.calls import CallState, Leg
+from shared.domain.hand_ons import HandOn, handed_on, held_transfer, not_told, taken_back, transferor
+from shared.domain.key_settings import CallTransferSettings, Kind
+from shared.domain.keys import Key
+from shared.domain.reasons import Reason
+from shared.domain.switching.nouns import Conference, DropLeg
+from shared.errors import Unavailable
+from shared.stores.key_desk import Holder, KeyDesk
+from shared.stores.keyring import AGAIN, Again
+from shared.stores.placing import Moved, save_report
+from shared.stores.postgres import Postgres
+from shared.telling import Telling
+
+A = TypeVar("A", Handing, OnTransfer)
+B = TypeVar("B", Desk, HandedOn, Active)
+_TRIES = 12
+
+
+class Transferring:
+    """Takes transfers. Errors: Unavailable when Postgres is away: then nothing was done."""
+
+    def __init__(self, desk: KeyDesk, postgres: Postgres, *, telling: Telling) -> None:
+        self._desk = desk
+        self._postgres = postgres
+        self._telling = telling
+
+    async def view(self, asked: Handing, client: str) -> Desk | Refused:
+        """The live call, and whom it may be handed on to."""
+        return await self._until_current(asked, client, act=self._viewed)
+
+    async def start(self, asked: Handing, client: str) -> HandedOn | Refused:
+        """Begin a transfer; of two at once one is the first."""
+        return await self._until_current(asked, client, act=self._started)
+
+    async def confer(self, asked: OnTransfer, client: str) -> HandedOn | Refused:
+        """The held caller joins the buyer and whom it talks to."""
+        return await self._until_current(asked, client, act=self._conferred)
+
+    async def cancel(self, asked: OnTransfer, client: str) -> HandedOn | Refused:
+        """The caller goes back to the buyer."""
+        return await self._until_current(asked, client, act=self._cancelled)
+
+    async def active(self, asked: Handing, client: str) -> Active | Refused:
+        """The group's live calls."""
+        return await self._until_current(asked, client, act=self._listed)
+
+    async def _until_current(
+        self, asked: A, client: str, *, act: Callable[[Holder, A], Awaitable[B | Reason | Again]]
+    ) -> B | Refused:
+        for _ in range(_TRIES):
+            holder = await self._desk.holder(asked.token, Kind.CALL_TRANSFER, client=client)
+            if isinstance(holder, Again):
+                continue
+            if not isinstance(holder, Holder):
+                return Refused(reason=holder.reason, key_id=holder.key_id)
+            outcome = await act(holder, asked)
+            if isinstance(outcome, Again):
+                continue
+            self._desk.used(holder.key.id)
+            return Refused(reason=outcome, key_id=holder.key.id) if isinstance(outcome, Reason) else outcome
+        raise Unavailable("call")
+
+    async def _viewed(self, holder: Holder, asked: Handing) -> Desk | Reason | Again:
+        held = await self._held(holder, asked)
+        if not isinstance(held, store.Held):
+            return held
+        leg = transferor(held.state, held.members) if held.state else Reason.CALL_NOT_FOUND
+        if isinstance(leg, Reason) or held.state is None:
+            return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
+        entries = await store.load_entries(self._postgres, _directory_id(holder.key))
+        call = held.state.call
+        return Desk(key_id=holder.key.id, call_uuid=call.uuid, caller=call.caller, entries=entries)
+
+    async def _started(self, holder: Holder, asked: Handing) -> HandedOn | Reason | Again:
+        held = await self._held(holder, asked)
+        if not isinstance(held, store.Held):
+            return held
+        state = held.state
+        leg = transferor(state, held.members) if state else Reason.CALL_NOT_FOUND
+        if isinstance(leg, Reason) or state is None:
+            return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
+        entries = await store.load_entries(self._postgres, _directory_id(holder.key))
+        entry = entry_of(entries, asked)
+        leaves = state.call.provider.startswith("twilio/")
+        if entry is None or (asked.hold and leaves):
+            return Reason.NOT_IN_DIRECTORY if entry is None else Reason.TRANSFEROR_GONE
+        to = HandOn(
+            leg_uuid=self._desk.new_id(holder.key.shard),
+            number=entry.number,
+            name=entry.name,
+            key_id=holder.key.id,
+            at_ms=self._desk.clock.now_ms(),
+            warm=asked.hold,
+            leaves=leaves,
+        )
+        return await self._dialled(holder.key, state, leg=leg, to=to)
+
+    async def _dialled(
+        self, key: Key, state: CallState, *, leg: Leg, to: HandOn
+    ) -> HandedOn | Reason | Again:
+        """Write the leg, tell the switch; when that cannot be told, all is as before."""
+        begun = await self._kept(state, handed_on(state, leg, to=to))
+        if isinstance(begun, Again):
+            return begun
+        new, call = begun.legs[-1], begun.call
+        if await self._telling.tell(call, transfer_of(call, new)):
+            return HandedOn(key_id=key.id, call_uuid=call.uuid, transfer_uuid=new.uuid, caller=call.caller)
+        await self._kept(begun, not_told(begun, new, at_ms=self._desk.clock.now_ms()))
+        return Reason.SWITCH_SILENT
+
+    async def _conferred(self, holder: Holder, asked: OnTransfer) -> HandedOn | Reason | Again:
+        state = await self._state_of(holder, asked)
+        if not isinstance(state, CallState):
+            return state
+        leg = held_transfer(state, asked.transfer_uuid, answered=True)
+        if isinstance(leg, Reason):
+            return leg
+        call = state.call
+        told = await self._telling.tell(
+            call, Conference(call_uuid=call.uuid, legs=(leg.transferred_from, leg.uuid))
+        )
+        done = HandedOn(key_id=holder.key.id, call_uuid=call.uuid, transfer_uuid=leg.uuid)
+        return done if told else Reason.SWITCH_SILENT
+
+    async def _cancelled(self, holder: Holder, asked: OnTransfer) -> HandedOn | Reason | Again:
+        state = await self._state_of(holder, asked)
+        if not isinstance(state, CallState):
+            return state
+        leg = held_transfer(state, asked.transfer_uuid, answered=False)
+        if isinstance(leg, Reason):
+            return leg
+        back = await self._kept(state, taken_back(state, leg, at_ms=self._desk.clock.now_ms()))
+        if isinstance(back, Again):
+            return back
+        call = back.call
+        await self._telling.tell(call, DropLeg(call_uuid=call.uuid, leg_uuid=leg.uuid))
+        return HandedOn(key_id=holder.key.id, call_uuid=call.uuid, transfer_uuid=leg.uuid)
+
+    async def _listed(self, holder: Holder, _asked: Handing) -> Active | Reason | Again:
+        if not await self._desk.is_current(holder, 0):
+            return AGAIN
+        calls = await store.load_active(self._postgres, holder.key)
+        return Active(key_id=holder.key.id, calls=calls)
+
+    async def _held(self, holder: Holder, asked: Handing) -> store.Held | Reason | Again:
+        """The group's call that is meant."""
+        if asked.group and not await store.is_group(self._postgres, holder.key, named=asked.group):
+            return Reason.SCOPE if await self._desk.is_current(holder, 0) else AGAIN
+        held = await store.find_held(
+            self._postgres, holder.key, caller=asked.caller, call_uuid=asked.call_uuid
+        )
+        return held if await self._desk.is_current(holder, held.version) else AGAIN
+
+    async def _state_of(self, holder: Holder, asked: OnTransfer) -> CallState | Reason | Again:
+        """The call of a transfer; another group's is none."""
+        uuid = ""
+        if uuid7.is_uuid7(asked.transfer_uuid):
+            uuid = await store.find_call_of(self._postgres, holder.key, transfer_uuid=asked.transfer_uuid)
+        if not uuid:
+            return Reason.TRANSFER_NOT_FOUND if await self._desk.is_current(holder, 0) else AGAIN
+        held = await store.find_held(self._postgres, holder.key, caller="", call_uuid=uuid)
+        if not await self._desk.is_current(holder, held.version):
+            return AGAIN
+        return held.state or Reason.TRANSFER_NOT_FOUND
+
+    async def _kept(self, before: CallState, after: CallState) -> CallState | Again:
+        plan = await self._desk.plan(before.call.company_id, before.call.campaign_id)
+        if isinstance(plan, Again):
+            return plan
+        books = self._desk.books(plan)
+        written = await save_report(self._postgres, before, after=after, plan=plan, books=books)
+        return AGAIN if isinstance(written, Moved) else written.state
+
+
+def _directory_id(key: Key) -> int:
+    settings = key.settings
+    assert isinstance(settings, CallTransferSettings)
+    return settings.directory_id

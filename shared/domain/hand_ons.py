@@ -1,0 +1,122 @@
+"""A live call that its buyer hands on to somebody of a directory: who may, where it is dialled, and what becomes of a failure.
+
+Owns the legs of transfers. Must never touch a cap: whom a call is handed on to takes no place.
+Source: control.md, transfer; calls.md, transfer.
+"""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.calls import CallState, Leg, LegStatus, settled_states
+from shared.domain.reasons import Reason
+
+_RING_S = 30
+_ENTRY = "transfer"
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """Somebody of a directory."""
+
+    id: int
+    name: str
+    number: str
+
+
+class HandOn(Struct, frozen=True, kw_only=True):
+    """What is dialled for a transfer.
+
+    Shape: number is of the directory; warm: the buyer stays, and the caller is held. leaves: the switch ends the buyer's leg at
+    once, as a Twilio call's redirect does.
+    """
+
+    leg_uuid: str
+    number: str
+    name: str
+    key_id: int
+    at_ms: int
+    warm: bool = False
+    leaves: bool = False
+
+
+def transferor(state: CallState, members: Collection[int]) -> Leg | Reason:
+    """The leg by which a buyer of the group has the caller, if it may hand it on now; else why not."""
+    if state.call.ended_ms:
+        return Reason.CALLER_HUNG_UP
+    of_group = [leg for leg in state.legs if leg.buyer_id in members and not leg.transferred_from]
+    if any(leg.status is LegStatus.TRANSFERRED for leg in of_group):
+        return Reason.ALREADY_TRANSFERRED
+    held = next((leg for leg in of_group if leg.status is LegStatus.ANSWERED), None)
+    if any(leg.transferred_from and leg.is_open for leg in state.legs):
+        return Reason.ALREADY_TRANSFERRED
+    return held or Reason.CALL_NOT_FOUND
+
+
+def handed_on(state: CallState, leg: Leg, *, to: HandOn) -> CallState:
+    """The call with the leg that is dialled."""
+    new = Leg(
+        uuid=to.leg_uuid,
+        position=len(state.legs) + 1,
+        buyer_id=leg.buyer_id,
+        group_id=leg.group_id,
+        number=to.number,
+        timeout_seconds=_RING_S,
+        place="returned",
+        dialled_ms=to.at_ms,
+        transferred_from=leg.uuid,
+        warm=to.warm,
+    )
+    entry = {"decision": _ENTRY, "at_ms": to.at_ms, "leg": to.leg_uuid, "to": to.name, "key_id": to.key_id}
+    legs = tuple(
+        replace(each, ended_ms=to.at_ms) if to.leaves and each.uuid == leg.uuid else each
+        for each in state.legs
+    )
+    call = replace(state.call, flow=(*state.call.flow, entry))
+    return settled_states(replace(state, call=call, legs=(*legs, new)))
+
+
+def taken_back(state: CallState, leg: Leg, *, at_ms: int) -> CallState:
+    """The call without a transfer that nobody has answered: it is no longer dialled."""
+    legs = tuple(replace(each, ended_ms=at_ms) if each.uuid == leg.uuid else each for each in state.legs)
+    return settled_states(replace(state, legs=legs))
+
+
+def not_told(state: CallState, leg: Leg, *, at_ms: int) -> CallState:
+    """The call as it was before a transfer that its switch was not told of: its buyer still has the caller."""
+    failed = taken_back(state, leg, at_ms=at_ms)
+    legs = tuple(
+        replace(each, ended_ms=0) if each.uuid == leg.transferred_from else each for each in failed.legs
+    )
+    return settled_states(replace(failed, legs=legs))
+
+
+def returning(state: CallState) -> Leg | None:
+    """The buyer's leg that a caller goes back to, once: it was over when the transfer failed."""
+    if state.call.ended_ms or any(leg.is_open for leg in state.legs):
+        return None
+    tries = [leg for leg in state.legs if leg.transferred_from]
+    if not tries:
+        return None
+    first = next(leg for leg in state.legs if leg.uuid == tries[-1].transferred_from)
+    over = first.status is LegStatus.ENDED and first.ended_ms <= tries[-1].ended_ms
+    return first if over and tries[-1].number != first.number else None
+
+
+def held_transfer(state: CallState, uuid: str, *, answered: bool) -> Leg | Reason:
+    """A transfer that is under way, its caller held; else why it is none. answered: whoever was dialled must be there."""
+    leg = next((each for each in state.legs if each.uuid == uuid and each.transferred_from), None)
+    if leg is None:
+        return Reason.TRANSFER_NOT_FOUND
+    if state.call.ended_ms:
+        return Reason.CALLER_HUNG_UP
+    if not leg.is_open or (leg.answered_ms and not leg.warm):
+        return Reason.TRANSFER_OVER
+    if not answered:
+        return leg
+    if not leg.warm:
+        return Reason.CALLER_NOT_HELD
+    first = next(each for each in state.legs if each.uuid == leg.transferred_from)
+    if first.status is not LegStatus.ANSWERED:
+        return Reason.TRANSFEROR_GONE
+    return leg if leg.answered_ms else Reason.TRANSFER_OVER
