@@ -24,6 +24,17 @@ class Entry(Struct, frozen=True, kw_only=True):
     number: str
 
 
+class ActiveCall(Struct, frozen=True, kw_only=True):
+    """A live call of a group. Units: *_ms unix milliseconds."""
+
+    call_uuid: str
+    caller: str
+    number: str
+    dialled: str
+    started_ms: int
+    dialled_ms: int
+
+
 class HandOn(Struct, frozen=True, kw_only=True):
     """What is dialled for a transfer.
 

@@ -6,7 +6,6 @@ what is next.
 
 from contextlib import suppress
 
-from services.control import store
 from services.control.rules.nouns import Refused, Reject, Rejected
 from shared.domain.calls import Leg
 from shared.domain.hand_backs import Rejection, handed_back, held_leg
@@ -16,7 +15,7 @@ from shared.domain.reasons import Reason
 from shared.domain.switching.nouns import DropLeg
 from shared.errors import Unavailable
 from shared.pools import Pools
-from shared.stores import mirror
+from shared.stores import live_calls, mirror
 from shared.stores.key_desk import Holder, KeyDesk
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.placing import Moved, save_report
@@ -52,9 +51,9 @@ class Rejecting:
 
     async def _judged(self, holder: Holder, asked: Reject) -> Rejected | Reason | Again:
         key, postgres = holder.key, self._pools.postgres
-        if not await store.is_group(postgres, key, named=asked.group):
+        if not await live_calls.is_group(postgres, key, named=asked.group):
             return Reason.SCOPE if await self._desk.is_current(holder, 0) else AGAIN
-        held = await store.find_held(postgres, key, caller=asked.caller, call_uuid=asked.call_uuid)
+        held = await live_calls.find_held(postgres, key, caller=asked.caller, call_uuid=asked.call_uuid)
         if not await self._desk.is_current(holder, held.version):
             return AGAIN
         if held.state is None:
@@ -64,7 +63,7 @@ class Rejecting:
             return leg
         return await self._handed_back(key, held, leg=leg)
 
-    async def _handed_back(self, key: Key, held: store.Held, *, leg: Leg) -> Rejected | Again:
+    async def _handed_back(self, key: Key, held: live_calls.Held, *, leg: Leg) -> Rejected | Again:
         """Write it with the places that are given back, tell the mirror, and tell the switch."""
         state, settings = held.state, key.settings
         assert state is not None

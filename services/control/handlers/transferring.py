@@ -7,7 +7,6 @@ switch was not told: the buyer has the caller then, as before.
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from services.control import store
 from services.control.rules.nouns import (
     Active,
     Desk,
@@ -25,6 +24,7 @@ from shared.domain.keys import Key
 from shared.domain.reasons import Reason
 from shared.domain.switching.nouns import Conference, DropLeg
 from shared.errors import Unavailable
+from shared.stores import live_calls
 from shared.stores.key_desk import Holder, KeyDesk
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.placing import Moved, save_report
@@ -82,24 +82,24 @@ class Transferring:
 
     async def _viewed(self, holder: Holder, asked: Handing) -> Desk | Reason | Again:
         held = await self._held(holder, asked)
-        if not isinstance(held, store.Held):
+        if not isinstance(held, live_calls.Held):
             return held
         leg = transferor(held.state, held.members) if held.state else Reason.CALL_NOT_FOUND
         if isinstance(leg, Reason) or held.state is None:
             return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
-        entries = await store.load_entries(self._postgres, _directory_id(holder.key))
+        entries = await live_calls.load_entries(self._postgres, _directory_id(holder.key))
         call = held.state.call
         return Desk(key_id=holder.key.id, call_uuid=call.uuid, caller=call.caller, entries=entries)
 
     async def _started(self, holder: Holder, asked: Handing) -> HandedOn | Reason | Again:
         held = await self._held(holder, asked)
-        if not isinstance(held, store.Held):
+        if not isinstance(held, live_calls.Held):
             return held
         state = held.state
         leg = transferor(state, held.members) if state else Reason.CALL_NOT_FOUND
         if isinstance(leg, Reason) or state is None:
             return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
-        entries = await store.load_entries(self._postgres, _directory_id(holder.key))
+        entries = await live_calls.load_entries(self._postgres, _directory_id(holder.key))
         entry = entry_of(entries, asked)
         leaves = state.call.provider.startswith("twilio/")
         if entry is None or (asked.hold and leaves):
@@ -159,14 +159,14 @@ class Transferring:
     async def _listed(self, holder: Holder, _asked: Handing) -> Active | Reason | Again:
         if not await self._desk.is_current(holder, 0):
             return AGAIN
-        calls = await store.load_active(self._postgres, holder.key)
+        calls = await live_calls.load_active(self._postgres, holder.key)
         return Active(key_id=holder.key.id, calls=calls)
 
-    async def _held(self, holder: Holder, asked: Handing) -> store.Held | Reason | Again:
+    async def _held(self, holder: Holder, asked: Handing) -> live_calls.Held | Reason | Again:
         """The group's call that is meant."""
-        if asked.group and not await store.is_group(self._postgres, holder.key, named=asked.group):
+        if asked.group and not await live_calls.is_group(self._postgres, holder.key, named=asked.group):
             return Reason.SCOPE if await self._desk.is_current(holder, 0) else AGAIN
-        held = await store.find_held(
+        held = await live_calls.find_held(
             self._postgres, holder.key, caller=asked.caller, call_uuid=asked.call_uuid
         )
         return held if await self._desk.is_current(holder, held.version) else AGAIN
@@ -175,10 +175,12 @@ class Transferring:
         """The call of a transfer; another group's is none."""
         uuid = ""
         if uuid7.is_uuid7(asked.transfer_uuid):
-            uuid = await store.find_call_of(self._postgres, holder.key, transfer_uuid=asked.transfer_uuid)
+            uuid = await live_calls.find_call_of(
+                self._postgres, holder.key, transfer_uuid=asked.transfer_uuid
+            )
         if not uuid:
             return Reason.TRANSFER_NOT_FOUND if await self._desk.is_current(holder, 0) else AGAIN
-        held = await store.find_held(self._postgres, holder.key, caller="", call_uuid=uuid)
+        held = await live_calls.find_held(self._postgres, holder.key, caller="", call_uuid=uuid)
         if not await self._desk.is_current(holder, held.version):
             return AGAIN
         return held.state or Reason.TRANSFER_NOT_FOUND

@@ -5,7 +5,7 @@ Owns the control service's nouns. Must never know a parameter name, a status cod
 
 from msgspec import Struct
 
-from shared.domain.hand_ons import Entry
+from shared.domain.hand_ons import ActiveCall, Entry
 from shared.domain.reasons import Reason
 
 
@@ -68,17 +68,6 @@ class HandedOn(Struct, frozen=True, kw_only=True):
     call_uuid: str
     transfer_uuid: str
     caller: str = ""
-
-
-class ActiveCall(Struct, frozen=True, kw_only=True):
-    """A live call of a group. Units: *_ms unix milliseconds."""
-
-    call_uuid: str
-    caller: str
-    number: str
-    dialled: str
-    started_ms: int
-    dialled_ms: int
 
 
 class Active(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from html import escape
 import msgspec
 from msgspec.structs import replace
 
-from services.control.rules.nouns import Active, ActiveCall, Desk, HandedOn, Handing, OnTransfer, Refused
+from services.control.rules.nouns import Active, Desk, HandedOn, Handing, OnTransfer, Refused
+from shared.domain.hand_ons import ActiveCall
 from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.parameters import Parameters, Unreadable, read_parameters
 from shared.domain.phone import read_e164

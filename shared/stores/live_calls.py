@@ -1,6 +1,6 @@
-"""Which live call a partner means, in one look.
+"""Live calls that the buyers of a group have, with all that is decided by, and whom they may be handed on to.
 
-Owns the control service's look-ups. Must never write: shared/stores/placing.py does.
+Owns these looks. Must never write: shared/stores/placing.py does.
 
 Failure policy: Postgres away is Unavailable: a 503, and nothing was done.
 """
@@ -8,9 +8,8 @@ Failure policy: Postgres away is Unavailable: a 503, and nothing was done.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.control.rules.nouns import ActiveCall
 from shared.domain.calls import CallState
-from shared.domain.hand_ons import Entry
+from shared.domain.hand_ons import ActiveCall, Entry
 from shared.domain.keys import Key
 from shared.stores.call_access import OwnAccess, find_call_seen
 from shared.stores.call_looks import Asked, a_look
