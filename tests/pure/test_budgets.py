@@ -33,7 +33,7 @@ _REGISTRIES = (
 )
 _TEXT = {".cfg", ".json", ".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml", ".lua", ""}
 _NOT_OURS = {".git", ".venv", ".ringpost", "node_modules", "build", "dist"}
-_SERVICE_LINES = 1200
+_SERVICE_LINES = 1500  # ADR 0021
 
 
 def test_modules_are_short() -> None:
