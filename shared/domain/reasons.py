@@ -44,6 +44,8 @@ class Reason(StrEnum):
     EVENT_INVALID = "event_invalid"
     SIGNATURE = "signature"
     ALREADY_REJECTED = "already_rejected"
+    LIST_NAME_INVALID = "list_name_invalid"
+    LIST_NAME_TAKEN = "list_name_taken"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"
