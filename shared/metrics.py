@@ -63,8 +63,8 @@ EVENTS_POISONED = Tally(
 
 # background work
 _JOBS = (
-    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "mirror"),
-    *("rebuild", "partitions", "retention", "skew", "tag_expiry"),
+    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "list_upload"),
+    *("mirror", "rebuild", "partitions", "retention", "skew", "tag_expiry"),
 )
 JOB_RUNS = Tally(
     "ringpost_job_runs",
@@ -115,6 +115,12 @@ CALLS_REJECTED = Tally(
     "ringpost_calls_rejected",
     "Live calls that buyers handed back, by result and published reason.",
     labels={"outcome": ("rejected", "refused"), "reason": ("", *Reason)},
+)
+
+LIST_UPLOAD_ROWS = Tally(
+    "ringpost_list_upload_rows",
+    "Rows of uploaded caller lists, by whether they are numbers.",
+    labels={"outcome": ("applied", "rejected")},
 )
 
 # data

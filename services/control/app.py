@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from services.control.handlers import Handlers
 from services.control.handlers.list_routes import list_routes
+from services.control.handlers.list_uploads import Uploads
 from services.control.handlers.lists import Lists
 from services.control.handlers.rejecting import Rejecting
 from services.control.settings import ControlServiceSettings
@@ -72,7 +73,7 @@ class ControlApp:
         lists = Lists(access, ListDesk(postgres, pools.redis), postgres=postgres)
         self.routes = (
             *_routes(Handlers(Rejecting(desk, pools, telling=telling))),
-            *list_routes(lists),
+            *list_routes(lists, Uploads(lists, desk, postgres=postgres)),
         )
 
     async def ready(self) -> bool:

@@ -78,7 +78,9 @@ class JsonUpload:
             raise ValueError("no end")
         told = _decode_object(self._head + b'""' + self._tail if self._part == "tail" else self._head)
         inner = told.get(_NOUN)
-        fields = inner if isinstance(inner, dict) else told
+        fields = dict(inner) if isinstance(inner, dict) else told
+        if self._part == "head":
+            fields.pop("numbers", None)  # no text, or there would be rows
         return {name: _plain(value) for name, value in fields.items() if value is not None}
 
 

@@ -56,7 +56,7 @@ class Lists:
 
     async def show(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One list."""
-        return _told(await self._named(asked, place))
+        return _told(await self.named(asked, place))
 
     async def rename(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One list under another name."""
@@ -72,7 +72,7 @@ class Lists:
 
     async def numbers(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """The numbers on a list."""
-        found, page = await self._named(asked, place), wire.read_page(asked)
+        found, page = await self.named(asked, place), wire.read_page(asked)
         if isinstance(found, Reason):
             return found
         rows = await load_listed(self._postgres, found, page=page)
@@ -102,12 +102,13 @@ class Lists:
         return listed if isinstance(listed, Reason) else answers.write_check(present=listed is not None)
 
     async def _listed(self, asked: Asked, place: Place, *, noun: str) -> Listed | Reason | None:
-        found, number = await self._named(asked, place), wire.read_number(asked, noun)
+        found, number = await self.named(asked, place), wire.read_number(asked, noun)
         if isinstance(found, Reason):
             return found
         return _fault(number) or await find_listed(self._postgres, found, number=number)
 
-    async def _named(self, asked: Asked, place: Place) -> CallerList | Reason:
+    async def named(self, asked: Asked, place: Place) -> CallerList | Reason:
+        """The list that the path names."""
         name = wire.read_list_name(asked)
         if isinstance(name, Reason):
             return name

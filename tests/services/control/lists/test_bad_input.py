@@ -27,6 +27,8 @@ NEEDS = {
     ("GET", f"{DENY}/caller_list_numbers/2125550199.json"): "caller_list_number__show",
     ("DELETE", f"{DENY}/caller_list_numbers/2125550198.json"): "caller_list_number__delete",
     ("POST", f"{DENY}/caller_list_checks.json"): "caller_list_check__create",
+    ("POST", f"{DENY}/caller_list_uploads.json"): "caller_list_upload__create",
+    ("GET", f"{DENY}/caller_list_uploads/1.json"): "caller_list_upload__create",
 }
 
 
