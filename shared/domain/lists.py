@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from shared.domain.keys import Level
 
-A_PAGE = 25  # lists, or numbers
 _name = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 

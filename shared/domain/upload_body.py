@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from shared.domain.multipart import read_boundary, read_part_head
+from shared.domain.reasons import Reason
 
 _MOST_BYTES = 65_536  # of what is not rows, and of one row
 _LONGEST_FIELD = 1_000
@@ -20,6 +22,7 @@ _inside = re.compile(rb'(?:[^"\\]+|\\u[0-9a-fA-F]{4}|\\[^u])*').match
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _NOUN = "caller_list_upload"
+_TRUTH = {"true": True, "1": True, "": False, "false": False, "0": False}
 
 
 class UploadBody(Protocol):
@@ -146,3 +149,28 @@ class FormUpload:
         if not self._ended:
             raise ValueError("no end")
         return self._fields
+
+
+def read_encoding(content_type: str) -> UploadBody | Reason:
+    """How a body of that type is to be read."""
+    kind, _, options = content_type.partition(";")
+    try:
+        return FormUpload(options) if kind.strip().lower() == "multipart/form-data" else JsonUpload()
+    except ValueError:
+        return Reason.BAD_REQUEST
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What shall be done with the rows."""
+
+    action: str
+    clear: bool
+
+
+def read_wish(fields: Mapping[str, str]) -> Wish | Reason:
+    """What the fields beside the rows say."""
+    action, clear = fields.get("action") or "create", _TRUTH.get(fields.get("clear_before_upload", ""))
+    sound = action == "create" or (action == "delete" and not clear)
+    if "numbers" not in fields or clear is None or not sound:
+        return Reason.VALUE_INVALID
+    return Wish(action=action, clear=clear)

@@ -3,7 +3,8 @@
 Owns what is read for show and index. Must never be what a ping or a call asks.
 """
 
-from shared.domain.lists import A_PAGE, CallerList, Listed, Place
+from shared.domain.lists import CallerList, Listed, Place
+from shared.domain.paging import A_PAGE
 from shared.stores.moments import unix_ms
 from shared.stores.postgres import PoolOrConnection, Postgres
 

@@ -4,15 +4,19 @@ Owns the tables caller_list_uploads and caller_list_upload_chunks until a body i
 row: shared/stores/list_upload_turns.py does.
 """
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from shared.domain.lists import CallerList
-from shared.domain.upload_rows import Chunk
+from shared.domain.reasons import Reason
+from shared.domain.upload_body import UploadBody, Wish, read_wish
+from shared.domain.upload_rows import Chunk, Cutter
 from shared.stores.postgres import Postgres
 
+Pieces: TypeAlias = AsyncIterator[bytes]
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -58,6 +62,34 @@ UPDATE caller_list_uploads SET status = 'Processing', action = $2, clear_before_
 async def begin_upload(postgres: Postgres, upload: Upload) -> None:
     """The body is whole: the worker may begin."""
     await postgres.execute(BEGIN_UPLOAD, upload.id, upload.action, upload.clear_before_upload)
+
+
+async def take_body(
+    postgres: Postgres, of: CallerList, *, upload_id: str, key_id: int, body: UploadBody, pieces: Pieces
+) -> Upload | Reason:
+    """A body, stored as it comes; what cannot be read, or is not clear, is forgotten whole. Cost: a query for each chunk."""
+    await open_upload(postgres, of, upload_id=upload_id, key_id=key_id)
+    wish = await _stored(postgres, upload_id, body=body, pieces=pieces)
+    if isinstance(wish, Reason):
+        await discard_upload(postgres, upload_id)
+        return wish
+    upload = Upload(id=upload_id, status="Processing", action=wish.action, clear_before_upload=wish.clear)
+    await begin_upload(postgres, upload)
+    return upload
+
+
+async def _stored(postgres: Postgres, upload_id: str, *, body: UploadBody, pieces: Pieces) -> Wish | Reason:
+    cutter = Cutter()
+    try:
+        async for piece in pieces:
+            for chunk in cutter.feed(body.feed(piece)):
+                await save_chunk(postgres, upload_id, chunk=chunk)
+        fields = body.end()
+    except (ValueError, RecursionError):
+        return Reason.BAD_REQUEST
+    for chunk in cutter.end():
+        await save_chunk(postgres, upload_id, chunk=chunk)
+    return read_wish(fields)
 
 
 DISCARD_UPLOAD = "DELETE FROM caller_list_uploads WHERE id = $1 AND status = 'Receiving'"

@@ -19,6 +19,7 @@ from shared.stores.list_desk import ListDesk
 from shared.stores.list_looks import find_listed, load_listed, load_names
 from shared.stores.postgres import Postgres
 
+_NUMBER = "caller_list_number"
 Deed = Callable[[Asked, Place], Awaitable[HttpAnswer | Reason]]
 
 
@@ -45,14 +46,14 @@ class Lists:
 
     async def index(self, asked: Asked, place: Place) -> HttpAnswer:
         """The lists of an entity."""
-        page = wire.read_page(asked)
+        page = wire.read_page_number(asked)
         names = await load_names(self._postgres, place, page=page)
         return answers.write_lists(place.level, place.entity_id, names=names, page=page)
 
     async def create(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """A new list."""
         name = wire.read_new_name(asked)
-        return name if isinstance(name, Reason) else _told(await self._lists.create(place, name), status=201)
+        return _fault(name) or _told(await self._lists.create(place, name), status=201)
 
     async def show(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One list."""
@@ -61,18 +62,16 @@ class Lists:
     async def rename(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One list under another name."""
         name, to = wire.read_list_name(asked), wire.read_new_name(asked)
-        if isinstance(name, Reason):
-            return name
-        return to if isinstance(to, Reason) else _told(await self._lists.rename(place, name, to=to))
+        return _fault(name, to) or _told(await self._lists.rename(place, name, to=to))
 
     async def delete(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One list less."""
         name = wire.read_list_name(asked)
-        return name if isinstance(name, Reason) else _told(await self._lists.delete(place, name))
+        return _fault(name) or _told(await self._lists.delete(place, name))
 
     async def numbers(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """The numbers on a list."""
-        found, page = await self.named(asked, place), wire.read_page(asked)
+        found, page = await self.named(asked, place), wire.read_page_number(asked)
         if isinstance(found, Reason):
             return found
         rows = await load_listed(self._postgres, found, page=page)
@@ -80,21 +79,17 @@ class Lists:
 
     async def add(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One number more on a list."""
-        name, number = wire.read_list_name(asked), wire.read_number(asked, "caller_list_number")
-        if fault := _fault(name, number):
-            return fault
-        return _shown(await self._lists.add(place, name, number=number))
+        name, number = wire.read_list_name(asked), wire.read_number(asked, _NUMBER)
+        return _fault(name, number) or _shown(await self._lists.add(place, name, number=number))
 
     async def number(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One number of a list."""
-        return _shown(await self._listed(asked, place, noun="caller_list_number") or Reason.NOT_FOUND)
+        return _shown(await self._listed(asked, place, noun=_NUMBER) or Reason.NOT_FOUND)
 
     async def remove(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One number less on a list."""
-        name, number = wire.read_list_name(asked), wire.read_number(asked, "caller_list_number")
-        if fault := _fault(name, number):
-            return fault
-        return _shown(await self._lists.remove(place, name, number=number))
+        name, number = wire.read_list_name(asked), wire.read_number(asked, _NUMBER)
+        return _fault(name, number) or _shown(await self._lists.remove(place, name, number=number))
 
     async def check(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """Whether a number is on a list."""
@@ -110,9 +105,7 @@ class Lists:
     async def named(self, asked: Asked, place: Place) -> CallerList | Reason:
         """The list that the path names."""
         name = wire.read_list_name(asked)
-        if isinstance(name, Reason):
-            return name
-        return await self._lists.find(place, name) or Reason.NOT_FOUND
+        return _fault(name) or await self._lists.find(place, name) or Reason.NOT_FOUND
 
 
 def _fault(*read: object) -> Reason | None:

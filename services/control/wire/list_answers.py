@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.iso_time import write_ms
 from shared.domain.keys import Level
-from shared.domain.lists import A_PAGE, CallerList, Effect, Listed, effect_of
+from shared.domain.lists import CallerList, Effect, Listed, effect_of
+from shared.domain.paging import A_PAGE, page_links
 from shared.domain.reasons import Reason
 from shared.domain.refusals import KEY_REFUSALS, Refusal, write_error
 
@@ -69,7 +71,7 @@ def _list(level: Level, entity_id: int, *, name: str) -> dict[str, Any]:
 def write_lists(level: Level, entity_id: int, *, names: Sequence[str], page: int) -> HttpAnswer:
     """A page of lists. Shape: one more than a page when there are more."""
     rows = [_list(level, entity_id, name=name) for name in names[:A_PAGE]]
-    links = _links(_address(level, entity_id) + ".json", page=page, more=len(names) > A_PAGE)
+    links = page_links(_address(level, entity_id) + ".json", page=page, more=len(names) > A_PAGE)
     return replace(_answer(rows), headers=links)
 
 
@@ -86,7 +88,7 @@ def _number(listed: Listed) -> dict[str, Any]:
 def write_numbers(of: CallerList, *, rows: Sequence[Listed], page: int) -> HttpAnswer:
     """A page of a list's numbers. Shape: as write_lists."""
     address = f"{_address(of.level, of.entity_id)}/{of.name}/caller_list_numbers.json"
-    links = _links(address, page=page, more=len(rows) > A_PAGE)
+    links = page_links(address, page=page, more=len(rows) > A_PAGE)
     return replace(_answer([_number(row) for row in rows[:A_PAGE]]), headers=links)
 
 
@@ -99,12 +101,9 @@ def _address(level: Level, entity_id: int) -> str:
     return f"/api/v2/{_NOUNS[level]}/{entity_id}/caller_lists"
 
 
-def _links(address: str, *, page: int, more: bool) -> tuple[tuple[str, str], ...]:
-    """RFC 8288. Shape: the key is left out: a partner's client adds its own."""
-    near = {"first": 1, "prev": page - 1} if page > 1 else {}
-    near |= {"next": page + 1} if more else {}
-    told = ", ".join(f'<{address}?page={number}>; rel="{rel}"' for rel, number in near.items())
-    return (("Link", told),) if told else ()
+def write_upload(upload: Struct, *, status: int = 200) -> HttpAnswer:
+    """How far an upload has got."""
+    return _answer({"caller_list_upload": upload}, status=status)
 
 
 def _answer(told: object, *, status: int = 200) -> HttpAnswer:
