@@ -16,6 +16,7 @@ from deploy.local.cluster_file import HOME
 _LOOPBACK = "http://127.0.0.1"
 _CALLER = "+12125551212"
 _OTHER_CALLER, _THIRD_CALLER = "+12125551313", "+12125551414"
+_SUPPRESSED = "+12125551515"
 _SPECIALIST = "+18005550133"
 _NUMBER = "+18445550100"
 _CURL = "curl -sw '\\n'"
@@ -25,8 +26,12 @@ _CONVERSION_KEY = "Buyer_Alpha_Conversion"
 _READING_KEY = "East_Reading"
 _REJECTION_KEY = "East_Reject"
 _TRANSFER_KEY = "East_Transfer"
+_LIST_KEY = "Campaign_Suppression_Sync"
+_LIST = "api/v2/campaigns/auto/caller_lists/suppressed_dnc"
 _GROUP = "East%20Coast"
-DEMO_KEYS = frozenset({_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY, _REJECTION_KEY, _TRANSFER_KEY})
+DEMO_KEYS = frozenset(
+    {_RTB_KEY, _WRITING_KEY, _CONVERSION_KEY, _READING_KEY, _REJECTION_KEY, _TRANSFER_KEY, _LIST_KEY}
+)
 Tokens = Mapping[str, str]
 Urls = Mapping[str, str]
 
@@ -109,6 +114,19 @@ def _transfer(urls: Urls, tokens: Tokens) -> str:
     )
 
 
+def _suppress(urls: Urls, tokens: Tokens) -> str:
+    return f"# a number that no buyer is to get any more\n{_on_list(urls, tokens, what='numbers')}"
+
+
+def _check(urls: Urls, tokens: Tokens) -> str:
+    return f"# is it on the list?\n{_on_list(urls, tokens, what='checks')}"
+
+
+def _on_list(urls: Urls, tokens: Tokens, *, what: str) -> str:
+    address = f"{urls['control']}/{_LIST}/caller_list_{what}.json?key={tokens[_LIST_KEY]}"
+    return f"{_CURL} '{address}' -d number={_encoded(_SUPPRESSED)}"
+
+
 def _ping_address(urls: Urls, tokens: Tokens) -> str:
     return (
         f"{urls['rtb']}/rtbs.json?key={tokens[_RTB_KEY]}&caller_number={_encoded(_CALLER)}&click_id=click123"
@@ -141,4 +159,6 @@ _STORY: tuple[tuple[str, str, Callable[[Urls, Tokens], str]], ...] = (
     ("calls", "", _record),
     ("control", _REJECTION_KEY, _reject),
     ("control", _TRANSFER_KEY, _transfer),
+    ("control", _LIST_KEY, _suppress),
+    ("control", _LIST_KEY, _check),
 )

@@ -63,8 +63,8 @@ EVENTS_POISONED = Tally(
 
 # background work
 _JOBS = (
-    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "mirror"),
-    *("rebuild", "partitions", "retention", "skew", "tag_expiry"),
+    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "list_upload"),
+    *("mirror", "rebuild", "partitions", "retention", "skew", "tag_expiry"),
 )
 JOB_RUNS = Tally(
     "ringpost_job_runs",
@@ -120,6 +120,12 @@ CALL_TRANSFERS = Tally(
     "ringpost_call_transfers",
     "Live calls that buyers handed on, by result and published reason.",
     labels={"outcome": ("done", "refused", "failed"), "reason": ("", *Reason)},
+)
+
+LIST_UPLOAD_ROWS = Tally(
+    "ringpost_list_upload_rows",
+    "Rows of uploaded caller lists, by whether they are numbers.",
+    labels={"outcome": ("applied", "rejected")},
 )
 
 # data

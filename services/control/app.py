@@ -6,6 +6,9 @@ Owns the wiring: opens pools, builds objects, names routes, closes in reverse. T
 from collections.abc import Sequence
 
 from services.control.handlers import Handlers
+from services.control.handlers.list_routes import list_routes
+from services.control.handlers.list_uploads import Uploads
+from services.control.handlers.lists import Lists
 from services.control.handlers.rejecting import Rejecting
 from services.control.handlers.transferring import Transferring
 from services.control.settings import ControlServiceSettings
@@ -19,10 +22,13 @@ from shared.outbound import Outbound
 from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores.config_cache import ConfigCache
+from shared.stores.hot_company import SCRIPTS
 from shared.stores.key_desk import KeyDesk
 from shared.stores.key_lookup import KeyLookup
 from shared.stores.key_uses import UseCounts
 from shared.stores.keyring import Keyring
+from shared.stores.list_access import ListAccess
+from shared.stores.list_desk import ListDesk
 from shared.stores.mirror import MIRROR
 from shared.stores.sealing import read_sealer
 from shared.stores.switches import SwitchDirectory
@@ -41,7 +47,7 @@ class ControlApp:
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        pools = self._pools = await Pools.open(settings, name="control", scripts=(MIRROR,))
+        pools = self._pools = await Pools.open(settings, name="control", scripts=(MIRROR, *SCRIPTS))
         postgres, clock = pools.postgres, pools.clock
         config: ConfigCache[Plan] = ConfigCache(
             postgres, lambda plan: plan, keys=settings.keys_in_memory, plans=settings.plans_in_memory
@@ -65,8 +71,14 @@ class ControlApp:
         )
         self._chores.start("key uses", uses.run)
         self._chores.start("switches", directory.run)
-        self.routes = _routes(
-            Handlers(Rejecting(desk, pools, telling=telling), Transferring(desk, postgres, telling=telling))
+        access = ListAccess(desk, postgres, pepper=settings.pepper.reveal().encode())
+        lists = Lists(access, ListDesk(postgres, pools.redis), postgres=postgres)
+        of_calls = Handlers(
+            Rejecting(desk, pools, telling=telling), Transferring(desk, postgres, telling=telling)
+        )
+        self.routes = (
+            *_routes(of_calls),
+            *list_routes(lists, Uploads(lists, desk, postgres=postgres)),
         )
 
     async def ready(self) -> bool:

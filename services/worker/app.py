@@ -14,6 +14,7 @@ from services.worker.expire import ExpireJob
 from services.worker.holds import SWEEP, HoldsJob
 from services.worker.hot_sync import HotSyncJob
 from services.worker.list_expiry import ListExpiryJob
+from services.worker.list_upload import ListUploadJob
 from services.worker.mirror import MirrorJob
 from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.rebuild import RebuildJob
@@ -81,6 +82,7 @@ class WorkerApp:
             RebuildJob(Rebuild(postgres, redis, clock=clock), self._holds),
             HotSyncJob(postgres, redis),
             ListExpiryJob(postgres, redis),
+            ListUploadJob(postgres, redis),
             TagExpiryJob(postgres),
             MirrorJob(postgres, redis),
             ExpireJob(postgres, clock),

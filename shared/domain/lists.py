@@ -6,6 +6,10 @@ Owns the naming rule and the bucket arithmetic. Must never hold a list's numbers
 import re
 from enum import StrEnum
 
+from msgspec import Struct
+
+from shared.domain.keys import Level
+
 _name = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
@@ -15,6 +19,35 @@ class Effect(StrEnum):
     DENY = "deny"
     ADMIT = "admit"
     NONE = "none"
+
+
+class CallerList(Struct, frozen=True, kw_only=True):
+    """A list as stored. Shape: entity_id is of the level's table; generation_id the live one."""
+
+    id: int
+    company_id: int
+    level: Level
+    entity_id: int
+    name: str
+    expires_after_seconds: int | None
+    generation_id: int
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where lists stand, and which key speaks of them."""
+
+    company_id: int
+    level: Level
+    entity_id: int
+    key_id: int
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A number on a list. Shape: is_new = it has just been put there."""
+
+    number: str
+    created_ms: int
+    is_new: bool = False
 
 
 def effect_of(name: str) -> Effect:

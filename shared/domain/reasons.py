@@ -52,6 +52,8 @@ class Reason(StrEnum):
     TRANSFER_OVER = "transfer_over"
     TRANSFEROR_GONE = "transferor_gone"
     SWITCH_SILENT = "switch_silent"
+    LIST_NAME_INVALID = "list_name_invalid"
+    LIST_NAME_TAKEN = "list_name_taken"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"

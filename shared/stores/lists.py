@@ -8,15 +8,13 @@ swapped by naming another.
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
 from shared.domain.keys import Level
-from shared.domain.lists import Effect, effect_of
+from shared.domain.lists import CallerList, Effect, effect_of
 from shared.stores import hot_sync
 from shared.stores.config import Change, bump, routing_to
 from shared.stores.hot_company import take_turn
 from shared.stores.list_buckets import rewrite_company_lists, write_whole
-from shared.stores.postgres import Connection, Postgres
+from shared.stores.postgres import Connection, PoolOrConnection, Postgres
 from shared.stores.redis import Redis
 
 __all__ = [
@@ -29,7 +27,9 @@ __all__ = [
     "drop_some",
     "expire_numbers",
     "find_list",
+    "forget_list",
     "remove_numbers",
+    "rename_list",
     "replace_numbers",
     "rewrite_company_lists",
     "set_expiry",
@@ -42,18 +42,6 @@ _FEW = 100
 _CHUNK = 2_000
 
 
-class CallerList(Struct, frozen=True, kw_only=True):
-    """A list as stored. Shape: entity_id is of the level's table; generation_id the live one."""
-
-    id: int
-    company_id: int
-    level: Level
-    entity_id: int
-    name: str
-    expires_after_seconds: int | None
-    generation_id: int
-
-
 FIND_LIST = """
 SELECT id, company_id, level, entity_id, name, expires_after_seconds, generation_id
 FROM caller_lists WHERE company_id = $1 AND level = $2 AND entity_id = $3 AND name = $4
@@ -61,7 +49,7 @@ FROM caller_lists WHERE company_id = $1 AND level = $2 AND entity_id = $3 AND na
 
 
 async def find_list(
-    connection: Connection, company_id: int, *, level: Level, entity_id: int, name: str
+    connection: PoolOrConnection, company_id: int, *, level: Level, entity_id: int, name: str
 ) -> CallerList | None:
     """One list by its name, None when there is none such."""
     row = await connection.fetchrow(FIND_LIST, company_id, level, entity_id, name)
@@ -199,6 +187,24 @@ async def delete_list(connection: Connection, gone: CallerList) -> None:
     await hot_sync.note(
         connection, gone.company_id, *(row["number"] for row in subjects), kind=hot_sync.LIST_NUMBER
     )
+
+
+LET_GO = "UPDATE caller_list_generations SET list_id = NULL, dead = true WHERE list_id = $1"
+
+
+async def forget_list(connection: Connection, gone: CallerList) -> None:
+    """Forget a list of any size at once. Shape: its generations stay, dead, for the worker to drop."""
+    await connection.execute(LET_GO, gone.id)
+    await connection.execute(DELETE_LIST, gone.id)
+    await hot_sync.note(connection, gone.company_id, str(gone.generation_id), kind=hot_sync.LIST)
+
+
+RENAME_LIST = "UPDATE caller_lists SET name = $2, updated_at = now() WHERE id = $1"
+
+
+async def rename_list(connection: Connection, known: CallerList, *, to: str) -> None:
+    """Another name for a list. Errors: asyncpg.UniqueViolationError when the entity has one of that name."""
+    await connection.execute(RENAME_LIST, known.id, to)
 
 
 LOAD_NUMBERS = "SELECT number FROM caller_list_numbers WHERE generation_id = $1"

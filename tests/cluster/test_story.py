@@ -103,7 +103,7 @@ def pings_are_answered_and_explained(home: Story, lines: list[str], worker: psut
 
 def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: list[str]) -> None:
     """The rest of the printed story, pasted line by line."""
-    write, call, convert, read, record, reject, transfer = lines
+    write, call, convert, read, record, reject, transfer, suppress, check = lines
     assert paste(write)["status"] == "call not found, tags stored"
     ping = paste(up.pasted()[0])
     uuid = told(call)
@@ -122,6 +122,9 @@ def a_call_is_brought_written_on_and_converted(home: Story, up: Run, *, lines: l
     legs = [event for event in home.explain(on)["call_flow_events"] if "status" in event]
     assert [(leg["status"], leg["number"]) for leg in legs[1:]] == [("dialling", "+18005550133")]
     up.wait_for("a switch command came: POST /switch")
+    assert paste(suppress)["caller_list_number"]["number"] == "+12125551515"
+    assert paste(check) == {"caller_list_check": {"status": "present"}}
+    assert paste(elsewhere(up.pasted()[0], "12125551515"))["reason"] == "caller_suppressed"
 
 
 def told(line: str) -> str:

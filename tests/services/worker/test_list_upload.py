@@ -1,0 +1,209 @@
+"""Uploads of caller lists: applied chunk by chunk, rejected row by row, whole after a crash, and swapped at once."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.worker.list_upload import ListUploadJob
+from shared.domain.keys import Level
+from shared.domain.lists import CallerList
+from shared.domain.upload_rows import Cutter
+from shared.stores import list_uploads as uploads
+from shared.stores import lists
+from shared.stores.hot_company import SCRIPTS
+from shared.stores.list_uploads import Upload
+from tests.support.account_store import PEPPER, AccountStore, opened
+from tests.support.account_trees import SMALL
+from tests.support.processes import running_service, worker_settings
+from tests.support.waiting import eventually
+
+COMPANY = 1
+OLD, KEPT = "+13105550101", "+13105550102"
+GOOD = [f"+1212{555 + place // 10_000}{place % 10_000:04d}" for place in range(12_000)]
+
+
+@pytest.fixture
+async def store(fresh_database: str, fresh_redis: str) -> AsyncIterator[AccountStore]:
+    async with opened(fresh_database, fresh_redis, SCRIPTS) as each:
+        await each.apply(SMALL)
+        await each.warm()
+        await each.sync(COMPANY)
+        yield each
+
+
+async def a_list(store: AccountStore, *numbers: str, name: str = "suppressed_up") -> CallerList:
+    async with store.postgres.transaction() as connection:
+        made = await lists.create_list(connection, COMPANY, level=Level.COMPANY, entity_id=COMPANY, name=name)
+        await lists.add_numbers(connection, made, numbers=numbers)
+    await store.sync(COMPANY)
+    return made
+
+
+async def upload(
+    store: AccountStore,
+    to: CallerList,
+    text: str,
+    *,
+    turn: int = 1,
+    action: str = "create",
+    clear: bool = False,
+) -> str:
+    """Store a body as the control service does; the upload's id."""
+    upload_id = f"0199c82c-c000-7005-8000-{turn:012d}"
+    await uploads.open_upload(store.postgres, to, upload_id=upload_id, key_id=1)
+    cutter = Cutter()
+    for chunk in (*cutter.feed(text), *cutter.end()):
+        await uploads.save_chunk(store.postgres, upload_id, chunk=chunk)
+    wish = Upload(id=upload_id, status="Processing", action=action, clear_before_upload=clear)
+    await uploads.begin_upload(store.postgres, wish)
+    return upload_id
+
+
+async def done(store: AccountStore, to: CallerList, upload_id: str) -> Upload:
+    found = await uploads.find_upload(store.postgres, to, upload_id=upload_id)
+    assert found is not None
+    return found
+
+
+async def work(store: AccountStore) -> None:
+    job = ListUploadJob(store.postgres, store.redis)
+    while await job.step():
+        pass
+
+
+async def standing(store: AccountStore, of: CallerList) -> set[str]:
+    """Who stands on a list, as Postgres has it."""
+    query = (
+        "SELECT n.number FROM caller_list_numbers n JOIN caller_lists l USING (generation_id) WHERE l.id = $1"
+    )
+    return {row[0] for row in await store.rows(query, of.id)}
+
+
+async def test_rows_are_applied_and_bad_ones_told_by_their_number(store: AccountStore) -> None:
+    made = await a_list(store, OLD)
+    rows = [number if place % 10 else f"bad {place}" for place, number in enumerate(GOOD)]
+    upload_id = await upload(store, made, "\n".join(rows))
+    await work(store)
+    told = await done(store, made, upload_id)
+    assert (told.status, told.rows_read, told.rows_applied, told.rows_rejected) == (
+        "Completed",
+        12_000,
+        10_800,
+        1_200,
+    )
+    assert [row["row"] for row in told.rejected] == list(range(1, 10_001, 10))
+    assert {row["reason"] for row in told.rejected} == {"caller_number_invalid"}
+    good = {number for place, number in enumerate(GOOD) if place % 10}
+    assert await standing(store, made) == good | {OLD}
+    for number in (GOOD[1], GOOD[-1], OLD):
+        assert await store.lists_of(COMPANY, number) == {made.id}
+    assert await store.rows("SELECT count(*) FROM hot_sync") == [(0,)]
+    ((buckets,),) = await store.rows("SELECT list_buckets FROM companies")
+    assert buckets > 10_800 // 60
+
+
+async def test_rows_are_taken_off(store: AccountStore) -> None:
+    made = await a_list(store, OLD, KEPT)
+    await upload(store, made, f"{OLD}\n2125559999", action="delete")
+    await work(store)
+    assert await standing(store, made) == {KEPT}
+    assert [await store.lists_of(COMPANY, number) for number in (OLD, KEPT)] == [set(), {made.id}]
+
+
+async def test_a_clearing_upload_swaps_the_list_at_once(store: AccountStore) -> None:
+    made = await a_list(store, OLD, KEPT)
+    upload_id = await upload(store, made, "\n".join([*GOOD, KEPT]), clear=True)
+    job, seen = ListUploadJob(store.postgres, store.redis), list[tuple[bool, ...]]()
+    while (await done(store, made, upload_id)).status == "Processing":
+        await job.step()
+        both = (OLD, KEPT, GOOD[0], GOOD[-1])
+        seen.append(tuple([bool(await store.lists_of(COMPANY, number)) for number in both]))
+    assert set(seen) == {(True, True, False, False), (False, True, True, True)}
+    assert await standing(store, made) == {*GOOD, KEPT}
+    await work(store)
+    assert await store.rows("SELECT count(*) FROM caller_list_generations WHERE dead") == [(0,)]
+    assert await store.rows("SELECT count(*) FROM caller_list_numbers WHERE number = $1", OLD) == [(0,)]
+
+
+async def test_what_is_added_while_a_list_is_replaced_stays(store: AccountStore) -> None:
+    made = await a_list(store, OLD)
+    await upload(store, made, KEPT, clear=True)
+    async with store.postgres.transaction() as connection:
+        await lists.add_numbers(connection, made, numbers=[GOOD[0]])
+    await work(store)
+    assert await standing(store, made) == {KEPT, GOOD[0]}
+    assert await store.lists_of(COMPANY, GOOD[0]) == {made.id}
+
+
+@pytest.mark.parametrize(("text", "left"), [("", set()), ("no\nnumbers", {OLD})])
+async def test_only_an_upload_that_is_empty_on_purpose_empties_a_list(
+    store: AccountStore, text: str, left: set[str]
+) -> None:
+    made = await a_list(store, OLD)
+    upload_id = await upload(store, made, text, clear=True)
+    await work(store)
+    assert (await done(store, made, upload_id)).status == ("Failed" if left else "Completed")
+    assert await standing(store, made) == left
+
+
+async def test_uploads_of_a_list_take_turns(store: AccountStore) -> None:
+    made = await a_list(store)
+    await upload(store, made, "\n".join(GOOD), turn=1)
+    await upload(store, made, GOOD[0], turn=2, action="delete")
+    await upload(store, made, GOOD[1], turn=3, action="delete")
+    await work(store)
+    assert await standing(store, made) == set(GOOD[2:])
+
+
+async def test_a_deleted_list_takes_its_upload_with_it(store: AccountStore) -> None:
+    made = await a_list(store)
+    await upload(store, made, "\n".join(GOOD), clear=True)
+    job = ListUploadJob(store.postgres, store.redis)
+    await job.step()
+    async with store.postgres.transaction() as connection:
+        await lists.forget_list(connection, made)
+    await work(store)
+    for table in ("caller_list_uploads", "caller_list_upload_chunks"):
+        assert await store.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+    assert await store.rows("SELECT number FROM caller_list_numbers") == [("+12125550199",)]
+
+
+async def test_a_body_that_never_became_whole_is_forgotten(store: AccountStore) -> None:
+    made = await a_list(store)
+    upload_id = "0199c82c-c000-7005-8000-000000000001"
+    await uploads.open_upload(store.postgres, made, upload_id=upload_id, key_id=1)
+    await work(store)
+    assert await store.rows("SELECT status FROM caller_list_uploads") == [("Receiving",)]
+    assert await uploads.find_upload(store.postgres, made, upload_id=upload_id) is None
+    await store.postgres.execute("UPDATE caller_list_uploads SET created_at = now() - interval '2 hours'")
+    await work(store)
+    assert await store.rows("SELECT count(*) FROM caller_list_uploads") == [(0,)]
+
+
+@pytest.mark.parametrize("clear", [False, True])
+async def test_a_worker_that_is_killed_goes_on_where_it_was(
+    store: AccountStore, fresh_redis: str, clear: bool
+) -> None:
+    made = await a_list(store, OLD)
+    rows = [*GOOD, *("bad" for _ in range(5)), *(f"+1213555{place:04d}" for place in range(10_000))]
+    environment = worker_settings(store.dsn, fresh_redis, RINGPOST_PEPPER=PEPPER)
+    with running_service("worker", environment) as worker:
+        upload_id = await upload(store, made, "\n".join(rows), clear=clear)
+
+        async def begun() -> bool:
+            return (await done(store, made, upload_id)).rows_read > 0
+
+        await eventually(begun, within_s=10.0, what="the upload is begun")
+        worker.kill9()
+        worker.start()
+
+        async def over() -> bool:
+            return (await done(store, made, upload_id)).status != "Processing"
+
+        await eventually(over, within_s=30.0, what="the upload is over")
+        told = await done(store, made, upload_id)
+    counts = (told.status, told.rows_read, told.rows_applied, told.rows_rejected)
+    assert counts == ("Completed", 22_005, 22_000, 5)
+    assert told.rejected[0] == {"row": 12_001, "reason": "caller_number_invalid"}
+    expected = {row for row in rows if row != "bad"} | (set() if clear else {OLD})
+    assert await standing(store, made) == expected
