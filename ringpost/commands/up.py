@@ -53,8 +53,9 @@ def _announcing(
     started_s = time.monotonic()
 
     def announce() -> None:
-        say(f"all services are ready after {time.monotonic() - started_s:.1f} s more")
-        for line in welcome(cluster.services, tokens):
-            click.echo(line)
+        click.echo("\n".join(welcome(cluster.services, tokens)))
+        say(
+            f"all services are ready after {time.monotonic() - started_s:.1f} s more"
+        )  # last: then all of it is said
 
     return announce
