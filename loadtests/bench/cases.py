@@ -8,6 +8,7 @@ from itertools import count
 
 from msgspec import Struct
 
+from loadtests.bench.callers import fresh_callers
 from loadtests.bench.load import MakeRequest
 from loadtests.bench.stage import Stage
 
@@ -28,7 +29,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
 def cases_of(stage: Stage) -> tuple[Case, ...]:
     """The four cases; the same request line and headers for all of them."""
-    fresh, again = count(_FIRST_CALLER), count()
+    fresh, again = fresh_callers(_FIRST_CALLER), count()
     rtb = {"port": stage.rtb.port, "pid": stage.rtb.pid}
     tokens = stage.tokens
 

@@ -6,6 +6,7 @@ Owns the requests of each case. Must never measure.
 from collections.abc import Callable, Iterable
 from itertools import count
 
+from loadtests.bench.callers import fresh_callers
 from loadtests.bench.cases import Case
 from loadtests.bench.durable_stage import DurableStage
 from loadtests.bench.load import MakeRequest
@@ -16,7 +17,7 @@ _FIRST_UNKNOWN = 2_132_200_000
 def durable_cases_of(stage: DurableStage) -> tuple[Case, ...]:
     """The four cases: each a commit before its answer."""
     calls, tokens = stage.calls, stage.tokens
-    unknown, live = count(_FIRST_UNKNOWN), count()
+    unknown, live = fresh_callers(_FIRST_UNKNOWN), count()
 
     def write() -> bytes:
         return _writing(tokens["writing"], next(unknown))

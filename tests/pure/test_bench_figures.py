@@ -2,9 +2,11 @@
 
 import pytest
 
+from loadtests.bench.callers import fresh_callers
 from loadtests.bench.durable import DurableCase, DurableResults, DurableRound, holds, middle_of
 from loadtests.bench.measure import OpenRound
 from loadtests.bench.pgbench import Tally, read_tally
+from shared.domain.phone import read_e164
 
 _PRINTED = """pgbench (15.14 (Debian 15.14-0+deb12u1))
 transaction type: row.sql
@@ -69,3 +71,16 @@ def test_a_run_holds_above_the_floor_with_at_most_two_round_trips_and_no_bad_ans
     assert not holds(results_of(good, queries=3.0))
     assert not holds(results_of(a_round(4000, 8000, bad=1)))
     assert not holds(results_of(good, late=1))
+
+
+@pytest.mark.parametrize("area", [212, 213, 646])
+def test_the_load_s_callers_are_possible_numbers_however_long_it_goes_on(area: int) -> None:
+    """311 and such are no exchanges: ten thousand pings in a row were refused once a run was long enough."""
+    first = area * 10_000_000 + 2_109_998
+    ends = fresh_callers(first)
+    assert [next(ends) - first for _ in range(4)] == [0, 1, 10_002, 10_003]
+    for exchange in (311, 911):
+        assert (
+            next(fresh_callers(area * 10_000_000 + exchange * 10_000)) % 10_000_000 == (exchange + 1) * 10_000
+        )
+    assert all(read_e164(f"+1{next(ends)}") for _ in range(1_000))
