@@ -3,6 +3,7 @@
 Owns the Structs to inherit from. Must never hold a setting that only one service reads.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Struct
@@ -199,6 +200,11 @@ class KeyedSettings(ServiceSettings, frozen=True, kw_only=True):
             what="campaign plans kept in memory per worker process", unit="plans", least=10, most=1_000_000
         ),
     ] = 10_000
+
+
+class PingSettings(KeyedSettings, frozen=True, kw_only=True):
+    """What a service that answers pings has besides."""
+
     sip_domain: Annotated[
         str,
         Setting(
@@ -226,3 +232,17 @@ class KeyedSettings(ServiceSettings, frozen=True, kw_only=True):
             most=100_000_000,
         ),
     ] = 1_000_000
+    call_reservations_deprecated_on: Annotated[
+        date,
+        Setting(
+            what="the day named by the Deprecation header of /call_reservations",
+            why="since then nobody should build on it; rtb keys and /rtbs do the same",
+        ),
+    ] = date(2026, 11, 1)
+    call_reservations_sunset_on: Annotated[
+        date,
+        Setting(
+            what="the day named by the Sunset header of /call_reservations",
+            why="partners with imported keys must know how long they have; the endpoint itself goes on",
+        ),
+    ] = date(2028, 1, 1)

@@ -6,6 +6,7 @@ log or put into an error the value of a setting.
 
 import types
 from collections.abc import Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -190,6 +191,8 @@ def _converted(field: _Field, text: str) -> Any:
         return _read_bool(name, text)
     if kind in {int, float}:
         return _read_number(field, text)
+    if kind is date:
+        return _read_date(name, text)
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}")
@@ -206,6 +209,13 @@ def _read_bool(name: str, text: str) -> bool:
     if word not in _TRUE | _FALSE:
         raise ValueError(f"{name} must be true or false")
     return word in _TRUE
+
+
+def _read_date(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as problem:
+        raise ValueError(f"{name} must be a date like 2027-12-31") from problem
 
 
 def _read_number(field: _Field, text: str) -> int | float:

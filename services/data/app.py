@@ -14,8 +14,10 @@ from services.data.settings import DataServiceSettings
 from services.data.wire.answers import write_open_fault, write_text_fault
 from shared.chores import Chores
 from shared.dice import Dice
-from shared.domain.plan import Plan
+from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
+from shared.pinging.app import PingHouse
+from shared.pinging.store import RESERVE
 from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores.call_access import SharedAccess
@@ -26,7 +28,7 @@ from shared.stores.key_lookup import KeyLookup
 from shared.stores.key_uses import UseCounts
 from shared.stores.keyring import Keyring
 from shared.stores.owed_tags import OwedTags
-from shared.stores.versions import PostgresVersions
+from shared.stores.versions import PostgresVersions, RedisVersions
 
 
 class DataApp:
@@ -40,16 +42,18 @@ class DataApp:
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        pools = self._pools = await Pools.open(settings, name="data", scripts=(TAGS,))
+        pools = self._pools = await Pools.open(settings, name="data", scripts=(TAGS, RESERVE))
         postgres, clock = pools.postgres, pools.clock
-        config: ConfigCache[Plan] = ConfigCache(
-            postgres, lambda plan: plan, keys=settings.keys_in_memory, plans=settings.plans_in_memory
+        config: ConfigCache[Evaluation] = ConfigCache(
+            postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
         )
         pepper = settings.pepper.reveal().encode()
         keys = KeyLookup(postgres, config, pepper=pepper, clock=clock)
         pools.counts.watch_config(config)
-        versions = PostgresVersions(postgres)
-        self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
+        self._keyring, for_pings = (
+            Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
+            for versions in (PostgresVersions(postgres), RedisVersions(pools.redis))
+        )
         uses, owed_tags = UseCounts(postgres), OwedTags(postgres, pools.redis)
         desk = Desk(self._keyring, uses=uses, clock=clock, dice=Dice())
         access = SharedAccess(postgres)
@@ -63,7 +67,8 @@ class DataApp:
             turns=Turns(postgres),
             access=access,
         )
-        self.routes = _routes(handlers)
+        house = PingHouse(settings, pools, keyring=for_pings)
+        self.routes = (*_routes(handlers), *house.call_reservations())
 
     async def ready(self) -> bool:
         """Redis may be away; what Postgres being away means, each answer says."""

@@ -5,11 +5,11 @@ Owns what only this service reads. Must never be read outside app.py.
 
 from typing import Annotated
 
-from shared.service_settings import KeyedSettings
+from shared.service_settings import PingSettings
 from shared.settings import Setting
 
 
-class DataServiceSettings(KeyedSettings, frozen=True, kw_only=True):
+class DataServiceSettings(PingSettings, frozen=True, kw_only=True):
     """Data writing, data reading, conversions."""
 
     port: Annotated[int, Setting(what="public port", why="see listen_host", least=0, most=65535)] = 8002

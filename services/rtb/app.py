@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from services.rtb.handlers import Handlers
 from services.rtb.handlers.confirming import Confirming
-from services.rtb.handlers.desk import Desk
-from services.rtb.handlers.pinging import Pinging
 from services.rtb.settings import RtbServiceSettings
-from services.rtb.store import SCRIPTS, PingStore
-from services.rtb.wire import AnswerForm, write_xml_fault
-from shared.dice import Dice
+from services.rtb.store import SCRIPTS, ConfirmStore
+from shared.domain.keys import Kind
 from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
+from shared.pinging.app import PingHouse
+from shared.pinging.store import RESERVE
+from shared.pinging.wire import write_xml_fault
 from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores.config_cache import ConfigCache
@@ -33,7 +33,7 @@ class RtbApp:
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        pools = self._pools = await Pools.open(settings, name="rtb", scripts=SCRIPTS)
+        pools = self._pools = await Pools.open(settings, name="rtb", scripts=(RESERVE, *SCRIPTS))
         postgres, redis, clock = pools.postgres, pools.redis, pools.clock
         config: ConfigCache[Evaluation] = ConfigCache(
             postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory
@@ -42,19 +42,10 @@ class RtbApp:
         pools.counts.watch_config(config)
         versions = RedisVersions(redis)
         self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
-        store = PingStore(
-            redis,
-            soft=settings.stream_soft_length,
-            hard=settings.stream_hard_length,
-            has_sip=bool(settings.sip_domain),
-        )
-        desk = Desk(self._keyring)
-        handlers = Handlers(
-            Pinging(desk, store, keyring=self._keyring, clock=clock, dice=Dice()),
-            Confirming(desk, store, keyring=self._keyring, pools=pools),
-            form=AnswerForm(sip_domain=settings.sip_domain),
-        )
-        self.routes = _routes(handlers)
+        house = PingHouse(settings, pools, keyring=self._keyring)
+        confirming = Confirming(house.desk(Kind.RTB), ConfirmStore(redis), keyring=self._keyring, pools=pools)
+        handlers = Handlers(confirming, form=house.form)
+        self.routes = (*house.pings(), *house.call_reservations(), *_routes(handlers))
 
     async def ready(self) -> bool:
         """Pings can be answered when Redis can be asked."""
@@ -67,20 +58,16 @@ class RtbApp:
 
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
-    endpoints = (
-        (("GET", "POST"), "/rtbs", handlers.ping),
-        (("PUT", "PATCH"), "/rtbs/{uuid}", handlers.confirm),
-        (("GET",), "/rtbs/{uuid}", handlers.show),
-    )
+    endpoints = ((("PUT", "PATCH"), handlers.confirm), (("GET",), handlers.show))
     return tuple(
         Route(
             methods=methods,
-            template=template + ending,
+            template="/rtbs/{uuid}" + ending,
             endpoint=endpoint,
             write_fault=write_xml_fault if ending == ".xml" else None,
         )
         for ending in (".json", ".xml", "")  # the bare template would match the others too
-        for methods, template, endpoint in endpoints
+        for methods, endpoint in endpoints
     )
 
 

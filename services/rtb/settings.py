@@ -5,11 +5,11 @@ Owns what only this service reads. Must never be read outside app.py.
 
 from typing import Annotated
 
-from shared.service_settings import KeyedSettings
+from shared.service_settings import PingSettings
 from shared.settings import Setting
 
 
-class RtbServiceSettings(KeyedSettings, frozen=True, kw_only=True):
+class RtbServiceSettings(PingSettings, frozen=True, kw_only=True):
     """Pings and confirms."""
 
     port: Annotated[int, Setting(what="public port", why="see listen_host", least=0, most=65535)] = 8001

@@ -12,6 +12,7 @@ from shared.domain import uuid7
 from shared.domain.call_books import Books
 from shared.domain.keys import Key, Kind
 from shared.domain.plan import Company, Plan
+from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
 from shared.stores.key_uses import UseCounts
 from shared.stores.keyring import AGAIN, Again, Denied, Keyring
@@ -27,7 +28,9 @@ class Holder(Struct, frozen=True, kw_only=True):
 class KeyDesk:
     """Admits keys, and knows their company. Errors: Unavailable when the key, a plan or the config version cannot be read."""
 
-    def __init__(self, keyring: Keyring[Plan], *, uses: UseCounts, clock: Clock, dice: Dice) -> None:
+    def __init__(
+        self, keyring: Keyring[Plan] | Keyring[Evaluation], *, uses: UseCounts, clock: Clock, dice: Dice
+    ) -> None:
         self.clock = clock
         self._keyring = keyring
         self._uses = uses

@@ -6,10 +6,10 @@ Says `ready`, waits for a line, then asks for all its places at once and prints 
 import asyncio
 import sys
 
-from services.rtb.store import SCRIPTS, PingStore
-from services.rtb.store.replies import Taken
 from shared.domain import uuid7
 from shared.domain.keys import RtbSettings
+from shared.pinging.store import RESERVE, PingStore
+from shared.pinging.store.replies import Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
@@ -56,7 +56,7 @@ WAYS = {"reserve": reserve, "read_then_increment": read_then_increment}
 
 async def main(url: str, way: str, first: int, count: int, cap: int) -> None:
     """Contend."""
-    redis = await Redis.open(url, scripts=SCRIPTS, limits=PATIENT)
+    redis = await Redis.open(url, scripts=(RESERVE,), limits=PATIENT)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     print(await WAYS[way](redis, first, count, cap), flush=True)

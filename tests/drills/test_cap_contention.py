@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.rtb.store import SCRIPTS
+from shared.pinging.store import RESERVE
 from shared.stores.redis import Redis
 from tests.drills.cap_contender import PATIENT, reserve
 from tests.support.asks import VERSION
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
-    redis = await Redis.open(fresh_redis, scripts=SCRIPTS, limits=PATIENT)
+    redis = await Redis.open(fresh_redis, scripts=(RESERVE,), limits=PATIENT)
     await put(redis, Shard(epoch="ours", versions={COMPANY: VERSION}))
     yield redis
     await redis.close()

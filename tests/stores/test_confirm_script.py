@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from services.rtb.store.replies import Nobody
+from services.rtb.store import GONE
 from shared.domain.ping_log import read_entry
 from shared.domain.pings import Confirmation
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
@@ -20,7 +20,6 @@ from tests.support.shards import COMPANY, now_ms, put
 
 CAPS = flat("b1", hard=1) + flat("g3", hard=5)
 ONE = Offer(caps=CAPS)
-NOBODY = Nobody(verdicts="", shadow="")
 
 
 @pytest.fixture
@@ -68,26 +67,26 @@ async def test_caps_that_filled_meanwhile_refuse(bench: Bench) -> None:
     other = await bench.reserved(ONE, caller=caller(2))
     await bench.confirm(one, CAPS)
     before = await bench.state()
-    assert await bench.confirm(other, CAPS) == NOBODY
+    assert await bench.confirm(other, CAPS) == GONE
     assert await bench.state() == before
 
 
 async def test_the_caps_of_now_count(bench: Bench) -> None:
     held = await bench.reserved()
-    assert await bench.confirm(held, flat("b1", hard=0)) == NOBODY
+    assert await bench.confirm(held, flat("b1", hard=0)) == GONE
     assert (await bench.confirm(held, ())).status == "confirmed"
     assert (await bench.state()).due == {}
 
 
 async def test_a_winner_that_left_the_campaign_takes_nobody(bench: Bench) -> None:
     held = await bench.reserved(ONE)
-    assert await bench.confirm(held, None) == NOBODY
+    assert await bench.confirm(held, None) == GONE
 
 
 async def test_an_expired_reservation_is_no_target_and_its_place_is_free(bench: Bench) -> None:
     held = await bench.reserved(ONE, settings=HOLD)
     await bench.later(15_001)
-    assert await bench.confirm(held, CAPS) == NOBODY
+    assert await bench.confirm(held, CAPS) == GONE
     state = await bench.state()
     assert (state.holds, state.due) == ({}, {})
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.rtb.store.replies import (
+from shared.domain.caps import Fill
+from shared.pinging.store.replies import (
     Nobody,
     Taken,
 )
-from shared.domain.caps import Fill
 from tests.support.asks import CALLER, VERSION, Offer, candidates, flat
 from tests.support.ping_bench import (
     FREE,

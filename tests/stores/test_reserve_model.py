@@ -18,8 +18,7 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
-from services.rtb.store import SCRIPTS, Ask, PingStore
-from services.rtb.store.replies import Limited, Taken
+from services.rtb.store import SCRIPTS, ConfirmStore
 from shared.domain.caps import Fill
 from shared.domain.keys import RtbSettings
 from shared.domain.plan import ListIds
@@ -27,6 +26,8 @@ from shared.domain.reservations import read_reservation, write_reservation
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
 from shared.errors import Unavailable
+from shared.pinging.store import RESERVE, Ask, PingStore
+from shared.pinging.store.replies import Limited, Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
@@ -106,7 +107,7 @@ class World:
 @pytest.fixture
 def world(fresh_redis: str) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        redis = runner.run(Redis.open(fresh_redis, scripts=SCRIPTS, limits=PATIENT))
+        redis = runner.run(Redis.open(fresh_redis, scripts=(RESERVE, *SCRIPTS), limits=PATIENT))
         yield World(runner, redis)
         runner.run(redis.close())
 
@@ -211,7 +212,9 @@ class Machine(RuleBasedStateMachine):
         sent = before + dice.choice((0,) * 9 + (900, -1_500))
         told = Told(uuid=uuid, sent_ms=sent, version=VERSION, caps=caps, test=own.test)
         answer = self._answer(
-            lambda: self.store.confirm(held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own)
+            lambda: ConfirmStore(self.redis).confirm(
+                held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own
+            )
         )
         self._insist(before, answer, lambda now: confirm(self.shard, told, now))
 

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.rtb.store import PingStore
-from services.rtb.store.replies import More, Nobody, Taken
 from shared.domain.keys import RtbSettings
 from shared.domain.ping_log import PingRow, read_entry
 from shared.domain.pings import PingEvent, encode_event
@@ -15,6 +13,8 @@ from shared.domain.plan import ListIds
 from shared.domain.routing.subjects import FlatCaps
 from shared.domain.stored_tags import StoredTags
 from shared.errors import Unavailable
+from shared.pinging.store import PingStore
+from shared.pinging.store.replies import More, Nobody, Taken
 from shared.stores import redis_keys
 from shared.stores.fence import ClockOff, Stale
 from tests.support.asks import CALLER, VERSION, Offer, a_key, an_ask, candidates, flat

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from services.rtb.store import PingStore
-from services.rtb.store.replies import (
+from shared.domain.keys import RtbSettings
+from shared.domain.reservations import Reservation
+from shared.pinging.store import PingStore
+from shared.pinging.store.replies import (
     Doubled,
     Judged,
     Limited,
     Nobody,
     Taken,
 )
-from shared.domain.keys import RtbSettings
-from shared.domain.reservations import Reservation
 from shared.stores import redis_keys
 from tests.support.asks import CALLER, Offer, a_key, candidates, flat
 from tests.support.models import SHARD

@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.rtb.store import Ask
 from shared.domain import uuid7
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.pings import Winner, encode_winner
@@ -15,6 +14,7 @@ from shared.domain.plan import ListIds
 from shared.domain.routing.evaluation import Candidates, Evaluation, pack
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
+from shared.pinging.store import Ask
 from tests.support.models import SHARD
 from tests.support.plans import PUBLISHER, a_company, a_plan
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ("shared", "services", "deploy", "ringpost", "loadtests")
 _PURE_ROOMS = {"rules", "wire", "buyer_wire"}
 _ROOM_DEPTH = {"services": 3, "shared": 2, "deploy": 2, "ringpost": 1, "loadtests": 1}
+_LOGS_ROOM = {"logs", "log_lines", "redaction"}
 _SERVER_ROOM = ("http_", "ops", "pulse", "server", "service_run", "sockets")
 
 
@@ -49,8 +50,9 @@ class Module(Struct, frozen=True, kw_only=True):
     def is_pure(self) -> bool:
         """Whether it belongs to a room that may touch nothing outside."""
         parts = Path(self.path).with_suffix("").parts
-        in_service = parts[0] == "services" and len(parts) > 2 and parts[2] in _PURE_ROOMS
-        return in_service or parts[:2] == ("shared", "domain")
+        has_rooms = parts[0] == "services" or parts[:2] == ("shared", "pinging")
+        in_room = has_rooms and len(parts) > 2 and parts[2] in _PURE_ROOMS
+        return in_room or parts[:2] == ("shared", "domain")
 
 
 @cache
@@ -113,7 +115,7 @@ def import_graph() -> dict[str, frozenset[str]]:
 
 @cache
 def room_graph() -> dict[str, frozenset[str]]:
-    """Room -> the rooms that it imports; a folder is one room, and so are the files of the HTTP server."""
+    """Room -> the rooms that it imports; a folder is one room, and so are the HTTP server's files, and those of logs."""
     rooms: dict[str, set[str]] = {}
     for module, imported in import_graph().items():
         rooms.setdefault(_room(module), set()).update(map(_room, imported))
@@ -122,9 +124,13 @@ def room_graph() -> dict[str, frozenset[str]]:
 
 def _room(module: str) -> str:
     parts = module.split(".")
+    if parts[:2] == ["shared", "pinging"]:  # a house of its own
+        return ".".join(parts[:3])
     parts = parts[: _ROOM_DEPTH[parts[0]]]
     if parts[0] == "shared" and len(parts) == 2 and parts[1].startswith(_SERVER_ROOM):
         return "shared.server"
+    if parts[0] == "shared" and parts[-1] in _LOGS_ROOM:
+        return "shared.logs"
     return ".".join(parts)
 
 

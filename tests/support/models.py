@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.rtb.store.replies import Nobody
+from services.rtb.store import GONE, Gone
 from shared.domain.caps import Caps, Fill, may_take
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
 from shared.domain.routing.subjects import FlatCaps
@@ -77,7 +77,7 @@ class Told:
 
 def confirm(
     before: Shard, told: Told, now: int
-) -> tuple[Reservation | Nobody | Stale | ClockOff | str | None, Shard]:
+) -> tuple[Reservation | Gone | Stale | ClockOff | str | None, Shard]:
     """What confirm.lua must answer at a moment, and leave behind."""
     shard = deepcopy(before)
     refusal = fenced(shard, 1, told.version, told.sent_ms, now)
@@ -91,15 +91,15 @@ def confirm(
     if held.status == "claimed":
         return held, shard
     if held.expires_ms <= now:
-        return Nobody(verdicts="", shadow=""), shard
+        return GONE, shard
     if held.status == "confirmed":
         return held, shard
     if told.caps is None:
-        return Nobody(verdicts="", shadow=""), shard
+        return GONE, shard
     subjects = held.subjects
     if not subjects and not told.test:
         if full(shard, told.caps):
-            return Nobody(verdicts="", shadow=""), shard
+            return GONE, shard
         subjects = hold(shard, told.caps, told.uuid, held.expires_ms)
     confirmed = msgspec.structs.replace(held, status="confirmed", subjects=subjects)
     new = write_reservation(confirmed).decode()

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.rtb.store import SCRIPTS, PingStore
-from services.rtb.store.replies import Judged, Taken
+from services.rtb.store import SCRIPTS, ConfirmStore
 from shared.domain.keys import RtbSettings
 from shared.domain.reservations import Reservation
 from shared.domain.routing.subjects import FlatCaps
+from shared.pinging.store import RESERVE, PingStore
+from shared.pinging.store.replies import Judged, Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
@@ -70,7 +71,9 @@ class Bench:
     ) -> Any:
         """Confirm, the winner having these caps now."""
         sent = await now_ms(self.redis) - late_ms
-        return await self.store.confirm(held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own)
+        return await ConfirmStore(self.redis).confirm(
+            held, SHARD, version=VERSION, now_ms=sent, caps=caps, settings=own
+        )
 
     async def later(self, ms: int) -> None:
         """Let time pass."""
@@ -94,7 +97,7 @@ class Bench:
 @asynccontextmanager
 async def open_bench(url: str) -> AsyncIterator[Bench]:
     """A bench that knows nobody."""
-    redis = await Redis.open(url, scripts=SCRIPTS, limits=PATIENT)
+    redis = await Redis.open(url, scripts=(RESERVE, *SCRIPTS), limits=PATIENT)
     bench = Bench(redis)
     await bench.begin()
     yield bench

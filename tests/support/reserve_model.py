@@ -7,12 +7,12 @@ from copy import deepcopy
 
 import msgspec
 
-from services.rtb.store import Ask
-from services.rtb.store.replies import Doubled, Judged, Limited, More, Nobody, Taken
 from shared.domain.pings import decode_winner
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
 from shared.domain.routing.subjects import FlatCaps
 from shared.domain.stored_tags import StoredTags
+from shared.pinging.store import Ask
+from shared.pinging.store.replies import Doubled, Judged, Limited, More, Nobody, Taken
 from shared.stores import redis_keys
 from tests.support.models import AWAY, SHARD, Shard, Terms, fenced, full, hold, release_due
 from tests.support.plans import unpacked

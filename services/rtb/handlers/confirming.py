@@ -7,11 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from services.rtb.handlers.desk import ATTEMPTS, Desk
-from services.rtb.handlers.pinging import told_again
-from services.rtb.rules.nouns import Confirm, NoTarget, Outcome, Refused, Rejected, Reserved
-from services.rtb.store import PingStore
-from services.rtb.store.replies import Nobody
+from services.rtb.rules.nouns import Confirm
+from services.rtb.store import ConfirmStore, Gone
 from shared.domain import uuid7
 from shared.domain.keys import Key, RtbSettings
 from shared.domain.ping_log import PingRow
@@ -19,6 +16,9 @@ from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
 from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
+from shared.pinging.handlers.desk import ATTEMPTS, Desk
+from shared.pinging.handlers.pinging import told_again
+from shared.pinging.rules.nouns import NoTarget, Outcome, Refused, Rejected, Reserved
 from shared.pools import Pools
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.keyring import AGAIN, Again, Keyring
@@ -31,7 +31,9 @@ _NOT_FOUND = Refused(reason=Reason.NOT_FOUND)
 class Confirming:
     """Confirms and shows reservations. Errors: Unavailable."""
 
-    def __init__(self, desk: Desk, store: PingStore, *, keyring: Keyring[Evaluation], pools: Pools) -> None:
+    def __init__(
+        self, desk: Desk, store: ConfirmStore, *, keyring: Keyring[Evaluation], pools: Pools
+    ) -> None:
         self._desk = desk
         self._store = store
         self._keyring = keyring
@@ -75,7 +77,7 @@ class Confirming:
             return told_again(confirmed, return_dba=settings.return_dba, repeat=False)
         if isinstance(confirmed, Stale | ClockOff):
             return await self._keyring.catch_up(key, confirmed)
-        return NoTarget(uuid=asked.uuid) if isinstance(confirmed, Nobody) else _NOT_FOUND
+        return NoTarget(uuid=asked.uuid) if isinstance(confirmed, Gone) else _NOT_FOUND
 
     async def _shown(self, asked: Confirm, key: Key) -> Outcome | Refused | Again:
         settings = key.settings
@@ -103,6 +105,7 @@ class Confirming:
         return logged if logged and logged.key_id == key.id else None
 
 
+Act = Callable[[Confirm, str], Awaitable[tuple[int, Outcome | Refused]]]
 Attempt = Callable[[Confirm, Key], Awaitable[Outcome | Refused | Again]]
 
 

@@ -1,1 +1,1 @@
-"""The rtb service's decisions: pure, seeded, and the same again from the ping log."""
+"""The rtb service's nouns: pure."""

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.rtb.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
-from services.rtb.rules.nouns import Ping, Refused
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.plan import Company, InboundNumber
 from shared.domain.reasons import Reason
+from shared.pinging.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
+from shared.pinging.rules.nouns import Ping, Refused
 from tests.support.plans import OTHER_PUBLISHER, PUBLISHER, a_company, a_plan
 
 NUMBER, OTHER, FOREIGN = "+18005550001", "+18005550002", "+18005559999"

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rtb.rules.nouns import Confirm, Ping, Refused
-from services.rtb.wire import read_confirm, read_ping, read_show, write_refusal
+from services.rtb.rules.nouns import Confirm
+from services.rtb.wire import read_confirm, read_show
 from shared.domain.formats import wants_xml
 from shared.domain.reasons import Reason
+from shared.pinging.rules.nouns import Ping, Refused
+from shared.pinging.wire import read_ping, write_refusal
 from tests.support.requests import make_request
 
 UUID = "01890a5d-ac96-7000-8000-123456789abc"

@@ -8,19 +8,17 @@ from defusedxml import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rtb.rules.nouns import (
-    Confirm,
+from shared.domain.http import Fault, HttpAnswer
+from shared.domain.pings import Winner
+from shared.domain.reasons import Reason
+from shared.pinging.rules.nouns import (
     NoTarget,
     Outcome,
-    Ping,
     Refused,
     Rejected,
     Reserved,
 )
-from services.rtb.wire import AnswerForm, write_outcome, write_refusal, write_xml_fault
-from shared.domain.http import Fault, HttpAnswer
-from shared.domain.pings import Winner
-from shared.domain.reasons import Reason
+from shared.pinging.wire import AnswerForm, write_outcome, write_refusal, write_xml_fault
 
 UUID = "01890a5d-ac96-7000-8000-123456789abc"
 KEY = "pbk_r_abcdefghijklmnopqrstuvwxyz0123456789"
@@ -33,12 +31,11 @@ RESERVED = Reserved(
     number="+18445550100",
     expires_ms=1_790_000_000_007,
 )
-AS_JSON = Ping(token=KEY, caller="+12125551212")
-AS_XML = Ping(token=KEY, caller="+12125551212", xml=True)
+CALLER = "+12125551212"
 
 
 def body_of(outcome: Outcome, form: AnswerForm = FORM) -> dict[str, Any]:
-    answer = write_outcome(outcome, form, ping=AS_JSON)
+    answer = write_outcome(outcome, form, xml=False)
     assert answer.content_type == JSON
     body: dict[str, Any] = json.loads(answer.body)
     return body
@@ -92,7 +89,7 @@ def test_the_dba_only_when_the_key_returns_it() -> None:
     ],
 )
 def test_payout_is_a_number_of_two_decimals_at_most(payout: str, shown: str) -> None:
-    answer = write_outcome(changed(winner=Winner(buyer_id=1, payout=payout)), FORM, ping=AS_JSON)
+    answer = write_outcome(changed(winner=Winner(buyer_id=1, payout=payout)), FORM, xml=False)
     assert f'"retreaver_payout":{shown},"retreaver_seconds":null'.encode() in answer.body
 
 
@@ -125,12 +122,12 @@ def test_confirm_answers(status: str) -> None:
     ],
 )
 def test_outcomes_without_a_buyer(outcome: Outcome, expected: dict[str, str]) -> None:
-    answer = write_outcome(outcome, FORM, ping=AS_JSON, key_id=7)
+    answer = write_outcome(outcome, FORM, xml=False, key_id=7, caller=CALLER)
     assert answer.status == 200
     assert json.loads(answer.body) == expected
     assert (answer.outcome, answer.reason) == (expected["status"], expected.get("reason", ""))
-    assert (answer.key_id, answer.caller) == (7, "+12125551212")
-    assert xml_of(write_outcome(outcome, FORM, ping=AS_XML)) == expected
+    assert (answer.key_id, answer.caller) == (7, CALLER)
+    assert xml_of(write_outcome(outcome, FORM, xml=True)) == expected
 
 
 def test_too_fast() -> None:
@@ -144,7 +141,7 @@ def test_too_fast() -> None:
 
 def test_xml_has_the_same_names_and_values() -> None:
     outcome = changed(return_dba=True, repeat=True, winner=Winner(buyer_id=1, dba="A\x01<&>\"'\ufffe\r\n"))
-    assert xml_of(write_outcome(outcome, FORM, ping=AS_XML)) == {
+    assert xml_of(write_outcome(outcome, FORM, xml=True)) == {
         **{name: value for name, value in body_of(outcome).items() if isinstance(value, str)},
         "retreaver_payout": None,
         "retreaver_seconds": None,
@@ -154,10 +151,9 @@ def test_xml_has_the_same_names_and_values() -> None:
 
 
 def test_what_the_log_line_learns() -> None:
-    assert write_outcome(RESERVED, FORM, ping=AS_JSON).outcome == "reserved"
-    assert write_outcome(changed(repeat=True), FORM, ping=AS_JSON).outcome == "repeat"
-    confirm = Confirm(token=KEY, uuid=UUID)
-    assert write_outcome(changed(status="confirmed"), FORM, ping=confirm).outcome == "confirmed"
+    assert write_outcome(RESERVED, FORM, xml=False).outcome == "reserved"
+    assert write_outcome(changed(repeat=True), FORM, xml=False).outcome == "repeat"
+    assert write_outcome(changed(status="confirmed"), FORM, xml=False).outcome == "confirmed"
 
 
 # refusals
@@ -220,4 +216,4 @@ def test_the_servers_own_refusals_as_xml() -> None:
 @given(st.text(), st.text())
 def test_xml_is_always_well_formed(dba: str, domain: str) -> None:
     outcome = changed(return_dba=True, winner=Winner(buyer_id=1, dba=dba))
-    xml_of(write_outcome(outcome, AnswerForm(sip_domain=domain), ping=AS_XML))
+    xml_of(write_outcome(outcome, AnswerForm(sip_domain=domain), xml=True))

@@ -6,11 +6,6 @@ wire or write it.
 
 from msgspec.structs import replace
 
-from services.rtb.handlers.desk import ATTEMPTS, Desk, Scene
-from services.rtb.rules.admission import own_number
-from services.rtb.rules.nouns import NoTarget, Outcome, Ping, Refused, Rejected, Reserved
-from services.rtb.store import Ask, PingStore
-from services.rtb.store.replies import Doubled, Judged, Limited, More, Taken
 from shared.clock import Clock
 from shared.dice import Dice
 from shared.domain import uuid7
@@ -22,6 +17,11 @@ from shared.domain.routing.profile import kept_tags, profile
 from shared.domain.stored_tags import NO_STORED_TAGS, StoredTags
 from shared.errors import Unavailable
 from shared.metrics import SHIELD_VERDICTS
+from shared.pinging.handlers.desk import ATTEMPTS, Desk, Scene
+from shared.pinging.rules.admission import own_number
+from shared.pinging.rules.nouns import NoTarget, Outcome, Ping, Refused, Rejected, Reserved
+from shared.pinging.store import Ask, PingStore
+from shared.pinging.store.replies import Doubled, Judged, Limited, More, Taken
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.keyring import Again, Keyring
 from shared.stores.store_counts import count_verdicts

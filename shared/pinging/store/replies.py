@@ -1,6 +1,6 @@
-"""The replies of the rtb service's scripts, as values.
+"""The replies of reserve.lua, as values.
 
-Owns the reading of what reserve.lua and confirm.lua return. Must never send anything.
+Owns the reading of what the script returns. Must never send anything.
 """
 
 from typing import Any
@@ -75,13 +75,3 @@ def judged(reply: list[Any]) -> Judged:
     if word == b"tags":
         return read_stored_tags(reply[1].decode(), reply[2].decode())
     return not_applied(word)
-
-
-def confirmed(reply: list[Any]) -> Reservation | Nobody | Stale | ClockOff | None:
-    """What confirm.lua decided; None = not the key's. Errors: Unavailable when the shard is cold."""
-    word = reply[0]
-    if word in {b"confirmed", b"claimed"}:
-        return read_reservation(reply[1])
-    if word in {b"expired", b"full"}:
-        return Nobody(verdicts="", shadow="")
-    return None if word == b"none" else not_applied(word)

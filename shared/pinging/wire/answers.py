@@ -1,4 +1,4 @@
-"""Outcomes of the rtb service, as its partners read them.
+"""Outcomes of pings, as partners read them.
 
 Owns the answers' field names and their order. Must never show one publisher another's reservation or price.
 """
@@ -10,13 +10,13 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
-from services.rtb.rules.nouns import Confirm, NoTarget, Outcome, Ping, Rejected, Reserved
-from services.rtb.wire.refusals import ROOT
 from shared.domain import money
 from shared.domain.http import HttpAnswer
 from shared.domain.iso_time import write_ms
 from shared.domain.refusals import JSON, XML
 from shared.domain.xml_text import write_element
+from shared.pinging.rules.nouns import NoTarget, Outcome, Rejected, Reserved
+from shared.pinging.wire.refusals import ROOT
 
 
 class AnswerForm(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,9 @@ class _NoTargetBody(Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def write_outcome(outcome: Outcome, form: AnswerForm, *, ping: Ping | Confirm, key_id: int = 0) -> HttpAnswer:
+def write_outcome(
+    outcome: Outcome, form: AnswerForm, *, xml: bool, key_id: int = 0, caller: str = ""
+) -> HttpAnswer:
     """The answer to a ping, a confirm or a show.
 
     Shape: an unknown payout or call length is null; a missing number or SIP domain leaves its field out.
@@ -56,12 +58,12 @@ def write_outcome(outcome: Outcome, form: AnswerForm, *, ping: Ping | Confirm, k
     body = _reserved_body(outcome, form) if isinstance(outcome, Reserved) else _no_target_body(outcome)
     return HttpAnswer(
         status=200,
-        body=_encode_xml(body) if ping.xml else _encode(body),
-        content_type=XML if ping.xml else JSON,
+        body=_encode_xml(body) if xml else _encode(body),
+        content_type=XML if xml else JSON,
         outcome="repeat" if isinstance(outcome, Reserved) and outcome.repeat else body.status,
         reason="" if isinstance(outcome, Reserved) else outcome.reason or "",
         key_id=key_id,
-        caller=ping.caller if isinstance(ping, Ping) else "",
+        caller=caller,
     )
 
 

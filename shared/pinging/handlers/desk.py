@@ -7,12 +7,12 @@ a candidate.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.rtb.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
-from services.rtb.rules.nouns import Ping, Refused
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.plan import Publisher
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
+from shared.pinging.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
+from shared.pinging.rules.nouns import Ping, Refused
 from shared.stores.config_cache import CompiledPlan
 from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 
@@ -31,20 +31,21 @@ class Scene(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Desk:
-    """Admits requests. Errors: Unavailable when the key, its plan or the config version cannot be read."""
+    """Admits requests with keys of one kind. Errors: Unavailable when key, plan or config version cannot be read."""
 
-    def __init__(self, keyring: Keyring[Evaluation]) -> None:
+    def __init__(self, keyring: Keyring[Evaluation], kind: Kind) -> None:
         self._keyring = keyring
+        self._kind = kind
         self._config = keyring.config
 
     async def key(self, token: str, client: str) -> Key | Refused | Again:
         """A key that may ping, in memory. Cost: nothing when hot; a version read before a refusal."""
-        key = await self._keyring.key(token, Kind.RTB, client=client)
+        key = await self._keyring.key(token, self._kind, client=client)
         return Refused(reason=key.reason, key_id=key.key_id) if isinstance(key, Denied) else key
 
     async def admit(self, ping: Ping, client: str) -> Scene | Refused | Again:
         """The scene of a ping, or why there is none. Cost: nothing when hot; a version read before a refusal."""
-        key = self._keyring.usable(ping.token, Kind.RTB) or await self.key(ping.token, client)
+        key = self._keyring.usable(ping.token, self._kind) or await self.key(ping.token, client)
         if not isinstance(key, Key):
             return key
         version = self._config.version(key.company_id)

@@ -1,17 +1,16 @@
-"""Requests of the rtb service: pings, confirms and shows.
+"""Pings as they were sent.
 
 Owns parameter names and their synonyms. Must never judge a ping: what is wrong with a number is only noted,
 as the key decides whether it matters.
 """
 
-from services.rtb.rules.nouns import Confirm, Ping, Refused
-from shared.domain import uuid7
 from shared.domain.formats import wants_xml
 from shared.domain.http import HttpRequest
 from shared.domain.parameters import Parameters, Unreadable, fault_of_tags, read_authorized
 from shared.domain.phone import read_e164
 from shared.domain.reasons import Reason
 from shared.domain.request_keys import is_placeholder, stated
+from shared.pinging.rules.nouns import Ping, Refused
 
 _PUBLISHER = ("publisher_id", "source_id", "affiliate_id")
 _NO_TAGS = frozenset({"key", "caller_number", "inbound_number", "campaign_id", *_PUBLISHER})
@@ -24,7 +23,7 @@ def read_ping(request: HttpRequest) -> Ping | Refused:
     Source: rtb.md, request.
     """
     xml = wants_xml(request)
-    parameters = _read_authorized(request, xml=xml)
+    parameters = read_fields(request, xml=xml)
     if isinstance(parameters, Refused):
         return parameters
     tags = {
@@ -51,40 +50,12 @@ def read_ping(request: HttpRequest) -> Ping | Refused:
     )
 
 
-def read_confirm(request: HttpRequest) -> Confirm | Refused:
-    """The reservation that its publisher confirms; no other status can be given to it.
-
-    Source: rtb.md, confirm.
-    """
-    xml = wants_xml(request)
-    parameters = _read_authorized(request, xml=xml)
-    if isinstance(parameters, Refused):
-        return parameters
-    if parameters.get("status", "").strip().lower() != "confirmed":
-        return Refused(reason=Reason.STATUS_INVALID, xml=xml)
-    return _about_one(request, parameters, xml=xml)
-
-
-def read_show(request: HttpRequest) -> Confirm | Refused:
-    """The reservation that its own key wants to see."""
-    xml = wants_xml(request)
-    parameters = _read_authorized(request, xml=xml)
-    return parameters if isinstance(parameters, Refused) else _about_one(request, parameters, xml=xml)
-
-
-def _read_authorized(request: HttpRequest, *, xml: bool) -> Parameters | Refused:
+def read_fields(request: HttpRequest, *, xml: bool) -> Parameters | Refused:
+    """The parameters of a request that carries one key; why not, in the form that it asks for."""
     parameters = read_authorized(request)
     if isinstance(parameters, Unreadable):
         return Refused(reason=parameters.reason, text=parameters.text, xml=xml)
     return parameters
-
-
-def _about_one(request: HttpRequest, parameters: Parameters, *, xml: bool) -> Confirm | Refused:
-    name = request.path.rpartition("/")[2]
-    uuid = name.removesuffix(".xml").removesuffix(".json").lower()
-    if not uuid7.is_uuid7(uuid):
-        return Refused(reason=Reason.NOT_FOUND, xml=xml)
-    return Confirm(token=parameters["key"], uuid=uuid, xml=xml)
 
 
 def _read_caller(parameters: Parameters) -> tuple[str, Reason | None]:

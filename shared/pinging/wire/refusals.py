@@ -1,14 +1,14 @@
-"""Refusals of the rtb service: one status and one text for each reason.
+"""Refusals of pings: one status and one text for each reason.
 
-Owns the answers to what only this service refuses. Must never be given a text that a client sent.
+Owns the answers to what only they are refused for. Must never be given a text that a client sent.
 """
 
 from collections.abc import Mapping
 
-from services.rtb.rules.nouns import Refused
 from shared.domain.http import Fault, HttpAnswer
 from shared.domain.reasons import Reason
 from shared.domain.refusals import KEY_REFUSALS, Refusal, write_error
+from shared.pinging.rules.nouns import Refused
 
 ROOT = "rtb"
 
@@ -27,7 +27,7 @@ _REFUSALS: Mapping[Reason, Refusal] = {
     Reason.NOT_FOUND: Refusal(404, "there is no such reservation"),
     Reason.RATE_LIMITED: Refusal(429, "too many pings in this second", 1),
 }
-# A reason that no refusal of this service should have is still answered, and as our own fault.
+# A reason that no refusal of a ping should have is still answered, and as our own fault.
 _UNEXPECTED = Refusal(500, "internal error")
 
 

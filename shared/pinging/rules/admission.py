@@ -3,10 +3,10 @@
 Owns the refusals that precede an evaluation. Must never rank anyone.
 """
 
-from services.rtb.rules.nouns import Ping, Refused
 from shared.domain.keys import Key, Level, RtbSettings
 from shared.domain.plan import Company, Plan, Publisher
 from shared.domain.reasons import Reason
+from shared.pinging.rules.nouns import Ping, Refused
 
 
 def publisher_of(ping: Ping, key: Key, *, settings: RtbSettings, company: Company) -> Publisher | Refused:
