@@ -52,5 +52,8 @@ def read_key(
 
 def read_bearer(headers: Mapping[str, str]) -> str:
     """The token of `Authorization: Bearer`, or an empty text; other schemes are not ours to read."""
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    authorization = headers.get("Authorization")
+    if authorization is None:
+        return ""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

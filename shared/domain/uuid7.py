@@ -5,18 +5,23 @@ roll dice.
 """
 
 import re
+from functools import lru_cache
 
 _canonical = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
-_CHANCE = (1 << 62) - 1
-_VARIANT = 1 << 63
-_VERSION = 7 << 76
+_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 def make(unix_ms: int, shard: int, *, rand: bytes) -> str:
     """A uuid whose time and shard can be read back. Units: shard 0 to 4095, rand at least 8 bytes."""
-    chance = int.from_bytes(rand[:8], "big") & _CHANCE
-    text = (unix_ms << 80 | _VERSION | shard << 64 | _VARIANT | chance).to_bytes(16, "big").hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    chance = rand[:8].hex()
+    return f"{_moment(unix_ms, shard)}{_VARIANTS[chance[0]]}{chance[1:4]}-{chance[4:]}"
+
+
+@lru_cache(maxsize=64)
+def _moment(unix_ms: int, shard: int) -> str:
+    """What all uuids of a millisecond and a shard begin with."""
+    time = f"{unix_ms:012x}"
+    return f"{time[:8]}-{time[8:]}-7{shard:03x}-"
 
 
 def is_uuid7(text: str) -> bool:

@@ -37,7 +37,7 @@ class PingHouse:
 
     def desk(self, kind: Kind) -> Desk:
         """The desk of one kind of keys."""
-        return Desk(self._keyring, kind)
+        return Desk(self._keyring, kind, store=self._store)
 
     def pings(self) -> tuple[Route, ...]:
         """`/rtbs`."""

@@ -27,6 +27,26 @@ Arg = str | bytes | int
 _pack: Callable[[tuple[Arg, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]  # stub: 1-tuple
 
 
+class Fixed:
+    """What many calls of one script have in common, packed once: the first keys, and the last arguments."""
+
+    __slots__ = ("_begin", "_end", "_skip", "script")
+
+    def __init__(
+        self, script: Script, *, keys: Sequence[str], more_keys: int, more_args: int, args: Sequence[str]
+    ) -> None:
+        self.script = script
+        begin: tuple[Arg, ...] = ("EVALSHA", script.sha, len(keys) + more_keys, *keys)
+        count = len(begin) + more_keys + more_args + len(args)
+        self._begin = b"*%d\r\n" % count + _pack(begin).partition(b"\r\n")[2]
+        self._end = _pack(tuple(args)).partition(b"\r\n")[2]
+        self._skip = len(b"*%d\r\n" % (more_keys + more_args))
+
+    def packed(self, between: tuple[Arg, ...]) -> bytes:
+        """One call: the other keys, then the other arguments, exactly as many as were said."""
+        return b"".join((self._begin, _pack(between)[self._skip :], self._end))
+
+
 class Redis:
     """All shards. One server holds them today; a Redis Cluster would be several nodes in the same map."""
 
@@ -71,7 +91,7 @@ class Redis:
         packed = _pack(("EVALSHA", script.sha, len(keys), *keys, *args))
         reply = await self._of_shard[shard].link.send(packed)
         if reply.__class__ is ReplyError:
-            return await self._after_fault(reply, script, shard=shard, packed=packed)
+            return await self.after_fault(reply, script, shard=shard, packed=packed)
         return reply
 
     async def command(self, shard: int, *args: Arg) -> Any:
@@ -152,8 +172,11 @@ class Redis:
         """Links made after the first."""
         return sum(node.counts.reconnects for node in self._nodes)
 
-    async def _after_fault(self, fault: ReplyError, script: Script, *, shard: int, packed: bytes) -> Any:
-        """NOSCRIPT means that nothing ran: load the script and run it once more. Everything else is final."""
+    async def after_fault(self, fault: ReplyError, script: Script, *, shard: int, packed: bytes) -> Any:
+        """What a call comes to that Redis answered with an error.
+
+        NOSCRIPT means that nothing ran: the script is loaded, and run once more. Everything else is final.
+        """
         if fault.code != "NOSCRIPT":
             raise self._error(fault, script.name, shard=shard, script=True)
         self._scripts[script.sha] = script

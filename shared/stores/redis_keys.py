@@ -1,7 +1,7 @@
 """Every Redis key pattern, on one page.
 
 Owns the names of all hot state. All keys of a company carry its shard's tag, so each script stays in one slot.
-Must never be bypassed: no other file spells a key.
+Must never be bypassed: no other file spells a key. What ends with a name makes, with the empty name, the beginning of all.
 
 `{sNN}:head`  hash, never falls away
     epoch = run_id of the Redis it was built for; v:<company> = config version; g:<generation> = list id;
@@ -85,6 +85,11 @@ def reservation(shard: int, uuid: str) -> str:
 def bucket(shard: int, company_id: int, *, buckets: int, number: int) -> str:
     """One bucket of the company's inverted caller lists."""
     return f"{TAGS[shard]}:l:{company_id}:{buckets}:{number}"
+
+
+def all_buckets(shard: int, company_id: int, *, buckets: int) -> str:
+    """What the keys of a company's buckets begin with, as long as it has so many."""
+    return f"{TAGS[shard]}:l:{company_id}:{buckets}:"
 
 
 def key_state(shard: int, key_id: int) -> str:

@@ -30,7 +30,7 @@ async def reserve(redis: Redis, first: int, count: int, cap: int) -> int:
         an_ask(now, offer, caller=f"+1310{number:07d}", settings=SETTINGS, uuid=_uuid(now, number))
         for number in range(first, first + count)
     ]
-    outcomes = await asyncio.gather(*(store.reserve(ask) for ask in asks))
+    outcomes = await asyncio.gather(*(store.reserve(ask.to(store)) for ask in asks))
     return sum(isinstance(outcome, Taken) for outcome in outcomes)
 
 

@@ -26,12 +26,12 @@ from shared.domain.reservations import read_reservation, write_reservation
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
 from shared.errors import Unavailable
-from shared.pinging.store import RESERVE, Ask, PingStore
+from shared.pinging.store import RESERVE, PingStore
 from shared.pinging.store.replies import Limited, Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
-from tests.support.asks import VERSION, Offer, a_key, an_ask, candidates
+from tests.support.asks import VERSION, Draft, Offer, a_key, an_ask, candidates
 from tests.support.models import AWAY, SHARD, Shard, Terms, Told, confirm
 from tests.support.reserve_model import reserve
 from tests.support.shards import COMPANY, now_ms, put, take
@@ -79,7 +79,7 @@ def some_settings(dice: Random) -> RtbSettings:
     )
 
 
-def some_ask(dice: Random, now: int) -> Ask:
+def some_ask(dice: Random, now: int) -> Draft:
     decided = dice.choice(("",) * 12 + ("publisher_paused", "campaign_paused"))
     offers = [] if decided else some_offers(dice)
     return an_ask(
@@ -192,10 +192,10 @@ class Machine(RuleBasedStateMachine):
         ask = some_ask(dice, before + clock_ms)
         if dice.random() < 0.9:
             ask = replace(ask, tags_seen=self._stored(ask, before))
-        answer = self._answer(lambda: self.store.reserve(ask))
+        answer = self._answer(lambda: self.store.reserve(ask.to(self.store)))
         self._insist(before, answer, lambda now: reserve(self.shard, ask, now, self.terms))
 
-    def _stored(self, ask: Ask, now: int) -> str:
+    def _stored(self, ask: Draft, now: int) -> str:
         """The revisions that a service which looked before would send."""
         looking = replace(ask, tags_seen="never", now_ms=now)
         outcome, _ = reserve(deepcopy(self.shard), looking, now, Terms(hard=10**9))

@@ -193,7 +193,7 @@ async def logged(bench: Bench, *offers: Offer, **said: Any) -> PingRow:
     """The last entry of the stream after a ping, as the ping log reads it."""
     now = await now_ms(bench.redis)
     ask = an_ask(now, *offers, **said)
-    await bench.store.reserve(replace(ask, event=an_event(ask.uuid, now)))
+    await bench.store.reserve(replace(ask, event=an_event(ask.uuid, now)).to(bench.store))
     row = read_entry(*await bench.last_entry())
     assert isinstance(row, PingRow)
     return row

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from shared.domain import uuid7
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.pings import Winner, encode_winner
-from shared.domain.plan import ListIds
+from shared.domain.plan import ListIds, Plan
 from shared.domain.routing.evaluation import Candidates, Evaluation, pack
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
-from shared.pinging.store import Ask
+from shared.pinging.store import Ask, PingStore, Terms
 from tests.support.models import SHARD
 from tests.support.plans import PUBLISHER, a_company, a_plan
 
@@ -73,10 +73,36 @@ def a_key(key_id: int = 10) -> Key:
     )
 
 
-def an_ask(now_ms: int, *offers: Offer, campaign_id: int = 100, **changes: Any) -> Ask:
+class Draft(Struct, frozen=True, kw_only=True):
+    """All that one call of the script is made of, in the open."""
+
+    key: Key
+    settings: RtbSettings
+    plan: Plan
+    publisher_id: int
+    caller: str
+    uuid: str
+    now_ms: int
+    version: int
+    candidates: Candidates
+    lists: str
+    listed: bool
+    numbers: str
+    tags_seen: str
+    event: bytes
+    verdicts: str = ""
+
+    def to(self, store: PingStore) -> Ask:
+        """The same as the service asks it."""
+        terms = Terms(**{name: getattr(self, name) for name in Terms.__struct_fields__})
+        own = {name: getattr(self, name) for name in Ask.__struct_fields__ if name != "form"}
+        return Ask(form=store.form(terms), **own)
+
+
+def an_ask(now_ms: int, *offers: Offer, campaign_id: int = 100, **changes: Any) -> Draft:
     """A ping of CALLER into campaign 100 with a new uuid; settings and key by name."""
     uuid = uuid7.make(now_ms, SHARD, rand=next(_drawn).to_bytes(8, "big"))
-    ask = Ask(
+    ask = Draft(
         key=a_key(),
         settings=RtbSettings(),
         plan=a_plan(company=COMPANY, campaign_id=campaign_id),

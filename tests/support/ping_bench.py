@@ -49,7 +49,7 @@ class Bench:
     async def ping(self, *offers: Offer, late_ms: int = 0, **said: Any) -> Judged:
         """Ping; without offers one buyer takes anybody."""
         now = await now_ms(self.redis)
-        return await self.store.reserve(an_ask(now - late_ms, *(offers or (FREE,)), **said))
+        return await self.store.reserve(an_ask(now - late_ms, *(offers or (FREE,)), **said).to(self.store))
 
     async def taken(self, *offers: Offer, **said: Any) -> Taken:
         """Ping and be reserved."""

@@ -11,14 +11,14 @@ from shared.domain.pings import decode_winner
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
 from shared.domain.routing.subjects import FlatCaps
 from shared.domain.stored_tags import StoredTags
-from shared.pinging.store import Ask
 from shared.pinging.store.replies import Doubled, Judged, Limited, More, Nobody, Taken
 from shared.stores import redis_keys
+from tests.support.asks import Draft
 from tests.support.models import AWAY, SHARD, Shard, Terms, fenced, full, hold, release_due
 from tests.support.plans import unpacked
 
 
-def reserve(before: Shard, ask: Ask, now: int, terms: Terms) -> tuple[Judged | str, Shard]:
+def reserve(before: Shard, ask: Draft, now: int, terms: Terms) -> tuple[Judged | str, Shard]:
     """What reserve.lua must answer at a moment, and leave behind."""
     shard = deepcopy(before)
     refusal = fenced(shard, ask.plan.company.id, ask.version, ask.now_ms, now)
@@ -40,7 +40,7 @@ def _verdict(text: str, member: set[int]) -> str:
 class _Reserve:
     """One ping's walk, rule by rule."""
 
-    def __init__(self, shard: Shard, ask: Ask, now: int, terms: Terms) -> None:
+    def __init__(self, shard: Shard, ask: Draft, now: int, terms: Terms) -> None:
         self.shard, self.ask, self.now, self.terms = shard, ask, now, terms
         self.test, self.key = ask.settings.test, str(ask.key.id)
         self.place = self._place()

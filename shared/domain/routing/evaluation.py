@@ -19,7 +19,7 @@ from shared.domain.routing.expected import Expected, expected_of, loses
 from shared.domain.routing.numbers import Pool
 from shared.domain.routing.profile import own_tags
 from shared.domain.routing.ranking import Tie, order, places_of, ties_of
-from shared.domain.routing.seats import Seat, Seats, compile_seats
+from shared.domain.routing.seats import Passing, Seat, Seats, compile_seats
 from shared.domain.routing.subjects import FlatCaps, caps_of
 from shared.domain.schedule import is_open
 from shared.domain.tags import Tags
@@ -59,7 +59,7 @@ class Ordered(Struct, frozen=True, kw_only=True):
 class Priced:
     """A plan's candidates at one minute and for one set of matching criteria groups: records, ready to be joined."""
 
-    __slots__ = ("drawn", "losing", "marks", "orders", "records", "revenues", "winners")
+    __slots__ = ("losing", "marks", "orders", "records", "revenues", "winners")
 
     def __init__(self, evaluation: "Evaluation", all_caps: tuple[FlatCaps, ...], *, matching: int) -> None:
         plan, seats = evaluation.plan, evaluation.compiled.seats
@@ -72,14 +72,13 @@ class Priced:
             pack((caps, seat.lists_text, encode_winner(winner).decode()))
             for seat, caps, winner in zip(seats, all_caps, self.winners, strict=True)
         )
-        self.drawn: dict[int, Candidates] = {}
         self.orders: dict[int, tuple[tuple[Tie, ...], str, Mapping[Reason, int]]] = {}
 
 
 class Minute:
     """What is true of a plan until the clock's next minute: who is open, and in which cap windows."""
 
-    __slots__ = ("caps", "closed_mask", "number", "priced")
+    __slots__ = ("caps", "closed_mask", "drawn", "number", "priced")
 
     def __init__(self, evaluation: "Evaluation", number: int) -> None:
         now_ms = number * _MINUTE_MS
@@ -95,6 +94,7 @@ class Minute:
             for seat in seats
         )
         self.priced: dict[int, Priced] = {}
+        self.drawn: dict[int, Candidates] = {}
 
 
 class Evaluation:
@@ -116,30 +116,39 @@ class Evaluation:
         return own
 
     def candidates(self, tags: Tags, uuid: str, *, now_ms: int, publisher: Publisher) -> Candidates:
-        """A ping's candidates: the best 32, best first."""
-        priced = self._priced(tags, now_ms)
-        refused = self._refusal(tags, publisher)
+        """A ping's candidates: the best 32, best first. Cost: one look-up, when a ping like it drew the same this minute."""
+        minute, mask, draw = self._at(now_ms), self.compiled.rules.passing(tags), draw_of(uuid)
+        drawn = minute.drawn.get(mask * DRAWS + draw)
+        if drawn is not None and not publisher.paused:
+            return drawn
+        passing = self.compiled.parted(mask)
+        priced = self._priced(minute, passing.criteria)
+        refused = self._refusal(passing, publisher)
         if refused is not None:
             return _nobody(refused, priced)
-        passing, draw = self.compiled.index.passing(tags), draw_of(uuid)
-        drawn = priced.drawn.get(passing * DRAWS + draw)
-        return drawn or self._best(priced, passing, draw=draw)
+        best = self._packed(priced, passing.seats, draw=draw, part=slice(0, BEST))
+        if len(minute.drawn) >= self._memo_bound:
+            minute.drawn.clear()
+        minute.drawn[mask * DRAWS + draw] = best
+        return best
 
     def in_order(self, tags: Tags, uuid: str, *, now_ms: int, publisher: Publisher | None) -> Ordered:
         """A call's candidates: the order that a ping with its uuid would have had now."""
-        priced = self._priced(tags, now_ms)
-        refused = self._refusal(tags, publisher)
+        passing = self.compiled.parted(self.compiled.rules.passing(tags))
+        priced = self._priced(self._at(now_ms), passing.criteria)
+        refused = self._refusal(passing, publisher)
         if refused is not None:
             return Ordered(decided=refused)
-        passing, draws = self.compiled.index.passing(tags), draws_of(draw_of(uuid), now_ms)
-        ties, _, dropped = priced.orders.get(passing) or self._ranked(priced, passing)
+        draws = draws_of(draw_of(uuid), now_ms)
+        ties, _, dropped = priced.orders.get(passing.seats) or self._ranked(priced, passing.seats)
         places = order(ties, draws, limit=len(priced.records))
         return Ordered(seats=tuple(self.compiled.seats[place] for place in places), dropped=dropped)
 
     def others(self, tags: Tags, uuid: str, *, now_ms: int) -> Candidates:
         """The candidates behind the best 32, for a ping that none of those may take."""
-        priced, draw = self._priced(tags, now_ms), draw_of(uuid)
-        return self._packed(priced, self.compiled.index.passing(tags), draw=draw, part=slice(BEST, None))
+        passing = self.compiled.parted(self.compiled.rules.passing(tags))
+        priced = self._priced(self._at(now_ms), passing.criteria)
+        return self._packed(priced, passing.seats, draw=draw_of(uuid), part=slice(BEST, None))
 
     def caps_now(self, winner: Winner, now_ms: int) -> FlatCaps | None:
         """A winner's caps as they are now; None when it is no candidate of the campaign any more."""
@@ -149,21 +158,13 @@ class Evaluation:
                 return caps_of(self.plan, winner.buyer_id, group_id=group_id, now_ms=now_ms)
         return None
 
-    def _refusal(self, tags: Tags, publisher: Publisher | None) -> Reason | None:
+    def _refusal(self, passing: Passing, publisher: Publisher | None) -> Reason | None:
         """Why nobody of the campaign is asked at all."""
         if publisher is not None and publisher.paused:
             return Reason.PUBLISHER_PAUSED
         if self.plan.paused:
             return Reason.CAMPAIGN_PAUSED
-        return None if self.compiled.campaign.passing(tags) else Reason.BUYERS_FILTERED
-
-    def _best(self, priced: Priced, passing: int, *, draw: int) -> Candidates:
-        """The best 32 of one of the minute's draws, kept for the next ping that draws the same."""
-        drawn = self._packed(priced, passing, draw=draw, part=slice(0, BEST))
-        if len(priced.drawn) >= self._memo_bound:
-            priced.drawn.clear()
-        priced.drawn[passing * DRAWS + draw] = drawn
-        return drawn
+        return None if passing.campaign else Reason.BUYERS_FILTERED
 
     def _packed(self, priced: Priced, passing: int, *, draw: int, part: slice) -> Candidates:
         known = priced.orders.get(passing)
@@ -186,12 +187,14 @@ class Evaluation:
             priced=priced,
         )
 
-    def _priced(self, tags: Tags, now_ms: int) -> Priced:
+    def _at(self, now_ms: int) -> Minute:
+        """The minute that this moment is in; the last one is kept."""
         number = now_ms // _MINUTE_MS
-        minute = self._minute
-        if minute.number != number:
-            minute = self._minute = Minute(self, number)
-        matching = self.compiled.criteria.passing(tags)
+        if self._minute.number != number:
+            self._minute = Minute(self, number)
+        return self._minute
+
+    def _priced(self, minute: Minute, matching: int) -> Priced:
         priced = minute.priced.get(matching)
         if priced is None:
             if len(minute.priced) >= self._memo_bound:
@@ -213,7 +216,7 @@ class Evaluation:
                 out[seat.place] = Reason.BUYERS_FILTERED
             elif priced.losing & bit:
                 out[seat.place] = Reason.MARGIN
-        eligible = compiled.index.everyone & ~_mask(out)
+        eligible = compiled.everyone & ~_mask(out)
         ties = ties_of(compiled.choices, eligible, revenues=priced.revenues if self.plan.by_bid else None)
         text = "".join(f" {priced.marks[place]}!{reason}" for place, reason in out.items())
         if len(priced.orders) >= self._memo_bound:

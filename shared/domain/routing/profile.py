@@ -4,6 +4,7 @@ Owns precedence and prefixes of a ping's tags. Must never parse a request.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from shared.domain.phone import caller_tags
 from shared.domain.plan import Company, Plan, Publisher
@@ -23,8 +24,9 @@ RESERVED = frozenset(
         "target_id",
     }
 )
-_INFERRED_ONLY = ("caller_area_code", "caller_time_zone")
-_GEO_FROM = ("caller_state", "caller_zip", "caller_country")
+_INFERRED_ONLY = frozenset({"caller_area_code", "caller_time_zone"})
+_GEO_FROM = frozenset({"caller_state", "caller_zip", "caller_country"})
+_NAMES_KEPT = 8_192
 _OURS = "system_"
 
 
@@ -35,13 +37,20 @@ def kept_tags(sent: Mapping[str, str], prefix: str) -> dict[str, str | tuple[str
     """
     kept: dict[str, str | tuple[str, ...]] = {}
     for name, value in sent.items():
-        if name in UNPREFIXED:
-            kept[name] = _places(value) if name == "geo" else value
-            continue
-        final = name if not prefix or name.startswith(prefix) else prefix + name
-        if not (name in RESERVED or final in RESERVED or _is_ours(name) or _is_ours(final)):
-            kept[final] = value
+        final = _kept_name(name, prefix)
+        if final:
+            kept[final] = _places(value) if final == "geo" == name else value
     return kept
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _kept_name(name: str, prefix: str) -> str:
+    """The name by which a partner's tag is kept, "" when it is not his to set."""
+    if name in UNPREFIXED:
+        return name
+    final = name if not prefix or name.startswith(prefix) else prefix + name
+    is_ours = name in RESERVED or final in RESERVED or _is_ours(name) or _is_ours(final)
+    return "" if is_ours else final
 
 
 def kept_texts(sent: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -75,13 +84,12 @@ def profile(
     """
     inferred = caller_tags(caller) if caller else {}
     tags = {**inferred, **kept, **clock_tags(now_ms, company.time_zone), **own}
-    for name in _INFERRED_ONLY:
-        if name in kept and name in inferred:
-            tags[name] = inferred[name]
+    if not _INFERRED_ONLY.isdisjoint(kept):
+        tags |= {name: inferred[name] for name in _INFERRED_ONLY if name in inferred}
     geo = tags.get("geo", ())
     if isinstance(geo, str):  # a stored tag
         tags["geo"] = _places(geo)
-    elif "geo" not in kept and any(name in kept for name in _GEO_FROM):
+    elif "geo" not in kept and not _GEO_FROM.isdisjoint(kept):
         tags["geo"] = _geo_of(tags)
     return tags
 

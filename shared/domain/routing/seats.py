@@ -42,22 +42,43 @@ class Choice(Struct, frozen=True, kw_only=True):
     is_group: bool
 
 
+class Passing(Struct, frozen=True, kw_only=True):
+    """Whose rules a caller's tags pass: seats and criteria groups by their bits, and the campaign."""
+
+    seats: int
+    criteria: int
+    campaign: bool
+
+
 class Seats(Struct, frozen=True, kw_only=True):
     """A plan's candidates, compiled.
 
-    Shape: choices in the order of the routing; index has a bit for each seat, campaign has one bit in all,
-    criteria one for each criteria group.
+    Shape: choices in the order of the routing; rules has a bit for each seat, then one for each criteria group, then
+    the campaign's own.
     """
 
     seats: tuple[Seat, ...]
     choices: tuple[Choice, ...]
-    index: MaskIndex
-    campaign: MaskIndex
-    criteria: MaskIndex
+    rules: MaskIndex
+    criteria_count: int
     paused_mask: int
     impossible_mask: int
     has_lists: bool
     ping_lists: str
+
+    @property
+    def everyone(self) -> int:
+        """All seats."""
+        return (1 << len(self.seats)) - 1
+
+    def parted(self, mask: int) -> "Passing":
+        """What the bits that rules gave mean."""
+        rest = mask >> len(self.seats)
+        return Passing(
+            seats=mask & self.everyone,
+            criteria=rest & (1 << self.criteria_count) - 1,
+            campaign=bool(rest >> self.criteria_count),
+        )
 
 
 def compile_seats(plan: Plan) -> Seats:
@@ -86,9 +107,8 @@ def compile_seats(plan: Plan) -> Seats:
     return Seats(
         seats=tuple(seats),
         choices=tuple(choices),
-        index=MaskIndex([seat.rules for seat in seats]),
-        campaign=MaskIndex([plan.rules]),
-        criteria=MaskIndex([_ping_side(criterion) for criterion in plan.criteria]),
+        rules=MaskIndex([*(seat.rules for seat in seats), *map(_ping_side, plan.criteria), plan.rules]),
+        criteria_count=len(plan.criteria),
         paused_mask=sum(1 << seat.place for seat in seats if seat.paused),
         impossible_mask=sum(1 << seat.place for seat in seats if seat.impossible),
         has_lists=bool(ping_lists) or any(seat.lists_text for seat in seats),

@@ -22,19 +22,20 @@ class Pings:
 
     async def ping(self, request: HttpRequest) -> HttpAnswer:
         """One ping, answered and counted."""
+        ping = read_ping(request)
+        if isinstance(ping, Refused):
+            return self._counted(write_refusal(ping, request.request_id))
         try:
-            answer = await self._answer(request)
+            key_id, outcome = await self._pinging.evaluate(ping, request.client)
         except Unavailable:
             PINGS.add("unavailable", Reason.UNAVAILABLE)
             raise
+        if isinstance(outcome, Refused):
+            answer = write_refusal(outcome, request.request_id, xml=ping.xml, key_id=key_id)
+        else:
+            answer = write_outcome(outcome, self._form, xml=ping.xml, key_id=key_id, caller=ping.caller)
+        return self._counted(answer)
+
+    def _counted(self, answer: HttpAnswer) -> HttpAnswer:
         PINGS.add(answer.outcome, answer.reason)
         return with_headers(answer, self._headers) if self._headers else answer
-
-    async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        ping = read_ping(request)
-        if isinstance(ping, Refused):
-            return write_refusal(ping, request.request_id)
-        key_id, outcome = await self._pinging.evaluate(ping, request.client)
-        if isinstance(outcome, Refused):
-            return write_refusal(outcome, request.request_id, xml=ping.xml, key_id=key_id)
-        return write_outcome(outcome, self._form, xml=ping.xml, key_id=key_id, caller=ping.caller)

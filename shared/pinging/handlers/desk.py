@@ -13,35 +13,79 @@ from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
 from shared.pinging.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
 from shared.pinging.rules.nouns import Ping, Refused
+from shared.pinging.store import Form, PingStore, Terms
 from shared.stores.config_cache import CompiledPlan
 from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 
 # The loads of what was cold (key, company, plan), the run itself, two reruns for a newer config or time, one for stored tags.
 ATTEMPTS = 7
+_SCENES = 8_192
+
+_Asked = tuple[str, str, str, str]
 
 
 class Scene(Struct, frozen=True, kw_only=True, gc=False):
-    """Who pings into what, admitted."""
+    """Who pings into what, admitted; and what the script is told of it each time."""
 
     key: Key
     settings: RtbSettings
     publisher: Publisher
     campaign: CompiledPlan[Evaluation]
     version: int
+    form: Form
+
+
+class Scenes:
+    """The scenes of late, by what was asked. Each is true for its config version, whatever else is forgotten meanwhile.
+
+    Shape: two generations; the older one goes when the younger is full.
+    """
+
+    __slots__ = ("_old", "_young")
+
+    def __init__(self) -> None:
+        self._young: dict[_Asked, Scene] = {}
+        self._old: dict[_Asked, Scene] = {}
+
+    def get(self, asked: _Asked) -> Scene | None:
+        """The scene of the same question."""
+        found = self._young.get(asked)
+        if found is None:
+            found = self._old.get(asked)
+            if found is not None:
+                self.put(asked, found)
+        return found
+
+    def put(self, asked: _Asked, scene: Scene) -> None:
+        """Keep it."""
+        if len(self._young) >= _SCENES:
+            self._old, self._young = self._young, {}
+        self._young[asked] = scene
 
 
 class Desk:
     """Admits requests with keys of one kind. Errors: Unavailable when key, plan or config version cannot be read."""
 
-    def __init__(self, keyring: Keyring[Evaluation], kind: Kind) -> None:
+    def __init__(self, keyring: Keyring[Evaluation], kind: Kind, *, store: PingStore) -> None:
         self._keyring = keyring
         self._kind = kind
         self._config = keyring.config
+        self._store = store
+        self._scenes = Scenes()
 
     async def key(self, token: str, client: str) -> Key | Refused | Again:
         """A key that may ping, in memory. Cost: nothing when hot; a version read before a refusal."""
         key = await self._keyring.key(token, self._kind, client=client)
         return Refused(reason=key.reason, key_id=key.key_id) if isinstance(key, Denied) else key
+
+    def known(self, ping: Ping) -> Scene | None:
+        """The scene of a ping whose like was admitted at the same config version; None says nothing: ask admit()."""
+        if ping.caller_refused is not None or ping.number_refused:
+            return None
+        scene = self._scenes.get(_asked(ping))
+        if scene is None or scene.version != self._config.version(scene.key.company_id):
+            return None
+        return scene
 
     async def admit(self, ping: Ping, client: str) -> Scene | Refused | Again:
         """The scene of a ping, or why there is none. Cost: nothing when hot; a version read before a refusal."""
@@ -55,6 +99,7 @@ class Desk:
         if isinstance(scene, Refused):
             current = await self._keyring.is_current(key, version)
             return replace(scene, key_id=key.id) if current else AGAIN
+        self._scenes.put(_asked(ping), scene)
         return scene
 
     def _scene(self, ping: Ping, key: Key, *, version: int) -> Scene | Refused | int:
@@ -73,8 +118,25 @@ class Desk:
         if isinstance(publisher, Refused):
             return publisher
         refused = caller_refusal(ping, settings) or number_refusal(ping, settings, plan=campaign.plan)
-        return refused or Scene(
-            key=key, settings=settings, publisher=publisher, campaign=campaign, version=version
+        if refused:
+            return refused
+        compiled = campaign.compiled.compiled
+        terms = Terms(
+            key=key,
+            settings=settings,
+            plan=campaign.plan,
+            publisher_id=publisher.id,
+            version=version,
+            lists=compiled.ping_lists,
+            listed=compiled.has_lists,
+        )
+        return Scene(
+            key=key,
+            settings=settings,
+            publisher=publisher,
+            campaign=campaign,
+            version=version,
+            form=self._store.form(terms),
         )
 
     def _campaign_id(self, ping: Ping, key: Key, *, settings: RtbSettings) -> int | Refused:
@@ -92,3 +154,7 @@ class Desk:
         if found is not None or not await self._keyring.is_current(key, version):
             return AGAIN
         return Refused(reason=Reason.CAMPAIGN_UNKNOWN, key_id=key.id)
+
+
+def _asked(ping: Ping) -> _Asked:
+    return ping.token, ping.publisher, ping.campaign, ping.inbound_number

@@ -43,7 +43,7 @@ class Pinging:
         """The key's id, 0 when unknown, and what becomes of the ping. Cost: one round trip when all is hot."""
         stored = NO_STORED_TAGS
         for _ in range(ATTEMPTS):
-            scene = await self._desk.admit(ping, client)
+            scene = self._desk.known(ping) or await self._desk.admit(ping, client)
             if isinstance(scene, Again):
                 continue
             if isinstance(scene, Refused):
@@ -51,13 +51,15 @@ class Pinging:
             outcome = await self._attempt(ping, scene, stored=stored)
             if isinstance(outcome, StoredTags):
                 stored = outcome
-            elif not isinstance(outcome, Again):
+            elif isinstance(outcome, Stale | ClockOff):
+                await self._keyring.catch_up(scene.key, outcome)
+            else:
                 return scene.key.id, outcome
         raise Unavailable("config")
 
     async def _attempt(
         self, ping: Ping, scene: Scene, *, stored: StoredTags
-    ) -> Outcome | Refused | StoredTags | Again:
+    ) -> Outcome | Refused | StoredTags | Stale | ClockOff:
         """One evaluation at one moment, with one draw."""
         now_ms = self._clock.now_ms()
         company, evaluation = scene.campaign.plan.company, scene.campaign.compiled
@@ -88,40 +90,39 @@ class Pinging:
             others = evaluation.others(tags, uuid, now_ms=now_ms)
             ask = replace(ask, candidates=others, verdicts=judged.verdicts)
             judged = await self._store.reserve(ask)
-        return await self._outcome(ask, judged)
+        return _outcome(ask, judged, scene=scene)
 
-    async def _outcome(self, ask: Ask, judged: Judged) -> Outcome | Refused | StoredTags | Again:
-        if isinstance(judged, Taken):
-            count_verdicts(judged.verdicts, judged.shadow)
-            return Reserved(
-                uuid=ask.uuid,
-                winner=ask.candidates.priced.winners[ask.candidates.seats[judged.place]],
-                number=judged.number,
-                expires_ms=judged.expires_ms,
-                return_dba=ask.settings.return_dba,
-            )
-        if isinstance(judged, Reservation):
-            SHIELD_VERDICTS.add("duplicate", "false")
-            return told_again(judged, return_dba=ask.settings.return_dba, repeat=True)
-        if isinstance(judged, Doubled):
-            SHIELD_VERDICTS.add("duplicate", "false")
-            return Rejected(uuid=ask.uuid, reason=Reason.DUPLICATE_CALLER)
-        if isinstance(judged, Limited):
-            SHIELD_VERDICTS.add("rate_limited", "false")
-            return Refused(
-                reason=Reason.RATE_LIMITED, key_id=ask.key.id, retry_after_s=-(-judged.wait_ms // 1000)
-            )
-        if isinstance(judged, StoredTags):
-            return judged
-        if isinstance(judged, Stale | ClockOff):
-            return await self._keyring.catch_up(ask.key, judged)
-        assert not isinstance(judged, More), "the last candidates were sent"
+
+def _outcome(ask: Ask, judged: Judged, *, scene: Scene) -> Outcome | Refused | StoredTags | Stale | ClockOff:
+    if isinstance(judged, Taken):
         count_verdicts(judged.verdicts, judged.shadow)
-        candidates = ask.candidates
-        return NoTarget(
+        return Reserved(
             uuid=ask.uuid,
-            reason=no_target_reason(candidates.decided, candidates.dropped, verdicts=judged.verdicts),
+            winner=ask.candidates.priced.winners[ask.candidates.seats[judged.place]],
+            number=judged.number,
+            expires_ms=judged.expires_ms,
+            return_dba=scene.settings.return_dba,
         )
+    if isinstance(judged, Reservation):
+        SHIELD_VERDICTS.add("duplicate", "false")
+        return told_again(judged, return_dba=scene.settings.return_dba, repeat=True)
+    if isinstance(judged, Doubled):
+        SHIELD_VERDICTS.add("duplicate", "false")
+        return Rejected(uuid=ask.uuid, reason=Reason.DUPLICATE_CALLER)
+    if isinstance(judged, Limited):
+        SHIELD_VERDICTS.add("rate_limited", "false")
+        return Refused(
+            reason=Reason.RATE_LIMITED, key_id=scene.key.id, retry_after_s=-(-judged.wait_ms // 1000)
+        )
+    if isinstance(judged, StoredTags | Stale | ClockOff):
+        return judged
+    assert not isinstance(judged, More), "the last candidates were sent"
+    count_verdicts(judged.verdicts, judged.shadow)
+    candidates = ask.candidates
+    return NoTarget(
+        uuid=ask.uuid,
+        reason=no_target_reason(candidates.decided, candidates.dropped, verdicts=judged.verdicts),
+    )
 
 
 def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved:
@@ -131,21 +132,14 @@ def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved
 
 
 def _ask(ping: Ping, scene: Scene, *, candidates: Candidates, seen: str, event: PingEvent) -> Ask:
-    evaluation, compiled = scene.campaign.compiled, scene.campaign.compiled.compiled
     numbers = ping.inbound_number or own_number(scene.settings, scene.campaign.plan)
     return Ask(
-        key=scene.key,
-        settings=scene.settings,
-        plan=scene.campaign.plan,
-        publisher_id=scene.publisher.id,
+        form=scene.form,
         caller=ping.caller,
         uuid=event.uuid,
         now_ms=event.now_ms,
-        version=scene.version,
         candidates=candidates,
-        lists=compiled.ping_lists,
-        listed=compiled.has_lists,
-        numbers=numbers or evaluation.pool.choice(ping.caller, scene.publisher.id),
+        numbers=numbers or scene.campaign.compiled.pool.choice(ping.caller, scene.publisher.id),
         tags_seen=seen,
         event=encode_event(event),
     )

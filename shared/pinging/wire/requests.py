@@ -9,11 +9,10 @@ from shared.domain.http import HttpRequest
 from shared.domain.parameters import Parameters, Unreadable, fault_of_tags, read_authorized
 from shared.domain.phone import read_e164
 from shared.domain.reasons import Reason
-from shared.domain.request_keys import is_placeholder, stated
+from shared.domain.request_keys import is_placeholder
 from shared.pinging.rules.nouns import Ping, Refused
 
 _PUBLISHER = ("publisher_id", "source_id", "affiliate_id")
-_NO_TAGS = frozenset({"key", "caller_number", "inbound_number", "campaign_id", *_PUBLISHER})
 
 
 def read_ping(request: HttpRequest) -> Ping | Refused:
@@ -26,28 +25,31 @@ def read_ping(request: HttpRequest) -> Ping | Refused:
     parameters = read_fields(request, xml=xml)
     if isinstance(parameters, Refused):
         return parameters
-    tags = {
-        name: value
-        for name, value in parameters.items()
-        if name not in _NO_TAGS and not is_placeholder(value)
-    }
-    fault = fault_of_tags(tags)
+    stated = {name: value for name, value in parameters.items() if not is_placeholder(value)}
+    take = stated.pop
+    token, number, inbound = take("key"), take("caller_number", ""), take("inbound_number", "")
+    publishers = [take(name, "") for name in _PUBLISHER]
+    campaign = take("campaign_id", "")
+    fault = fault_of_tags(stated)  # what is left
     if fault:
         return Refused(reason=Reason.TAG_INVALID, text=fault, xml=xml)
-    caller, caller_refused = _read_caller(parameters)
-    number = stated(parameters, "inbound_number")
-    inbound_number = read_e164(number) or "" if number else ""
+    caller = read_e164(number) if number else None
+    inbound_number = read_e164(inbound) or "" if inbound else ""
     return Ping(
-        token=parameters["key"],
-        publisher=_read_publisher(parameters),
-        caller=caller,
-        caller_refused=caller_refused,
+        token=token,
+        publisher=next(filter(None, publishers), "").strip(),
+        caller=caller or "",
+        caller_refused=None if caller else _caller_refused(number),
         inbound_number=inbound_number,
-        number_refused=bool(number and not inbound_number),
-        campaign=stated(parameters, "campaign_id").strip(),
-        tags=tags,
+        number_refused=bool(inbound and not inbound_number),
+        campaign=campaign.strip(),
+        tags=stated,
         xml=xml,
     )
+
+
+def _caller_refused(number: str) -> Reason:
+    return Reason.CALLER_NUMBER_INVALID if number else Reason.CALLER_NUMBER_MISSING
 
 
 def read_fields(request: HttpRequest, *, xml: bool) -> Parameters | Refused:
@@ -56,19 +58,3 @@ def read_fields(request: HttpRequest, *, xml: bool) -> Parameters | Refused:
     if isinstance(parameters, Unreadable):
         return Refused(reason=parameters.reason, text=parameters.text, xml=xml)
     return parameters
-
-
-def _read_caller(parameters: Parameters) -> tuple[str, Reason | None]:
-    number = stated(parameters, "caller_number")
-    if not number:
-        return "", Reason.CALLER_NUMBER_MISSING
-    caller = read_e164(number)
-    return (caller, None) if caller else ("", Reason.CALLER_NUMBER_INVALID)
-
-
-def _read_publisher(parameters: Parameters) -> str:
-    for name in _PUBLISHER:
-        afid = stated(parameters, name).strip()
-        if afid:
-            return afid
-    return ""

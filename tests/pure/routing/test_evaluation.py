@@ -239,7 +239,7 @@ def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     best = evaluation.candidates({}, uuid, now_ms=NOON, publisher=PUBLISHER)
     others = evaluation.others({}, uuid, now_ms=NOON)
     revenues = best.priced.revenues if plan.by_bid else None
-    ties = ties_of(evaluation.compiled.choices, evaluation.compiled.index.everyone, revenues=revenues)
+    ties = ties_of(evaluation.compiled.choices, evaluation.compiled.everyone, revenues=revenues)
     assert best.seats + others.seats == order(ties, draws_of(draw_of(uuid), NOON), limit=10_000)
     assert best.more == bool(others.seats)
     assert len(best.seats) == min(BEST, len(evaluation.compiled.seats))

@@ -43,7 +43,9 @@ def promised(
     )
     plan = a_plan([a_buyer(1, bid_revenue=money(bid))], criteria=criteria, **defaults)
     compiled = compile_seats(plan)
-    expected = expected_of(plan, compiled.seats[0], matching=compiled.criteria.passing(tags or {}))
+    expected = expected_of(
+        plan, compiled.seats[0], matching=compiled.parted(compiled.rules.passing(tags or {})).criteria
+    )
     shown = [None if amount is None else str(amount) for amount in (expected.revenue, expected.payout)]
     return shown[0], shown[1], expected.seconds
 

@@ -89,8 +89,8 @@ def test_criteria_are_split_in_the_buyers_side_and_the_pings() -> None:
     )
     compiled = compile_seats(plan)
     assert [seat.criteria for seat in compiled.seats] == [(1, 2), (0, 2)]
-    assert compiled.criteria.passing({"age": "61"}) == 0b111
-    assert compiled.criteria.passing({"age": "60"}) == 0b110
+    assert compiled.parted(compiled.rules.passing({"age": "61"})).criteria == 0b111
+    assert compiled.parted(compiled.rules.passing({"age": "60"})).criteria == 0b110
 
 
 @pytest.mark.parametrize(
