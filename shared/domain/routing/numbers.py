@@ -6,6 +6,7 @@ Owns the choice of numbers up to the script's look at the caller. Must never jud
 from shared.domain.plan import Plan
 
 _TRIED = 32
+_RINGS_KEPT = 1_024
 
 
 class Pool:
@@ -21,6 +22,7 @@ class Pool:
             publisher_id: tuple(n.number for n in pool if n.publisher_id in {0, publisher_id})
             for publisher_id in {number.publisher_id for number in pool}
         }
+        self._rings: dict[tuple[int, int], str] = {}
 
     def choice(self, caller: str, publisher_id: int) -> str:
         """The numbers that a caller (E.164, "" = anonymous) may be given, best first, comma between."""
@@ -32,8 +34,16 @@ class Pool:
         if not numbers:
             return ""
         start = int(caller[-9:]) % len(numbers)
+        return self._rings.get((publisher_id, start)) or self._ring(publisher_id, start)
+
+    def _ring(self, publisher_id: int, start: int) -> str:
+        """The numbers from one of them onwards, written once; 1,024 are kept, which is half a megabyte at most."""
+        numbers = self._of(publisher_id)
         ring = numbers[start : start + _TRIED]
-        return ",".join(ring + numbers[: min(start, _TRIED - len(ring))])
+        text = ",".join(ring + numbers[: min(start, _TRIED - len(ring))])
+        if len(self._rings) < _RINGS_KEPT:
+            self._rings[publisher_id, start] = text
+        return text
 
     def for_anonymous(self, publisher_id: int) -> str:
         """The whole pool, for a lease."""
