@@ -17,7 +17,7 @@ from shared.dice import Dice
 from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
 from shared.pinging.app import PingHouse
-from shared.pinging.store import RESERVE
+from shared.pinging.store import SCRIPTS
 from shared.pools import Pools
 from shared.service_run import Service
 from shared.stores.call_access import SharedAccess
@@ -42,7 +42,7 @@ class DataApp:
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        pools = self._pools = await Pools.open(settings, name="data", scripts=(TAGS, RESERVE))
+        pools = self._pools = await Pools.open(settings, name="data", scripts=(TAGS, *SCRIPTS))
         postgres, clock = pools.postgres, pools.clock
         config: ConfigCache[Evaluation] = ConfigCache(
             postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory

@@ -13,7 +13,7 @@ from shared.domain.keys import Kind
 from shared.domain.routing.evaluation import Evaluation
 from shared.http_routes import Route
 from shared.pinging.app import PingHouse
-from shared.pinging.store import RESERVE
+from shared.pinging.store import SCRIPTS as PING_SCRIPTS
 from shared.pinging.wire import write_xml_fault
 from shared.pools import Pools
 from shared.service_run import Service
@@ -33,7 +33,7 @@ class RtbApp:
     async def start(self) -> None:
         """Open the pools and build the service. Errors: OperatorError when a store cannot be used."""
         settings = self._settings
-        pools = self._pools = await Pools.open(settings, name="rtb", scripts=(RESERVE, *SCRIPTS))
+        pools = self._pools = await Pools.open(settings, name="rtb", scripts=(*PING_SCRIPTS, *SCRIPTS))
         postgres, redis, clock = pools.postgres, pools.redis, pools.clock
         config: ConfigCache[Evaluation] = ConfigCache(
             postgres, Evaluation, keys=settings.keys_in_memory, plans=settings.plans_in_memory

@@ -30,6 +30,7 @@ from shared.service_run import Service
 from shared.stores import partitions
 from shared.stores.drain import Drain
 from shared.stores.events import TRIM, Streams
+from shared.stores.finishes import FINISHED
 from shared.stores.hot_tags import TAGS
 from shared.stores.mirror import MIRROR
 from shared.stores.rebuild import Rebuild
@@ -50,7 +51,10 @@ class WorkerApp:
     async def start(self) -> None:
         """Open the pools, start the jobs. Errors: OperatorError when a store cannot be used."""
         self._pools = await Pools.open(
-            self._settings, name="worker", scripts=(TRIM, SWEEP, MIRROR, TAGS, *SCRIPTS), limits=_PATIENT
+            self._settings,
+            name="worker",
+            scripts=(TRIM, SWEEP, MIRROR, TAGS, FINISHED, *SCRIPTS),
+            limits=_PATIENT,
         )
         clock = self._pools.clock
         try:
@@ -85,7 +89,7 @@ class WorkerApp:
             ListUploadJob(postgres, redis),
             TagExpiryJob(postgres),
             MirrorJob(postgres, redis),
-            ExpireJob(postgres, clock),
+            ExpireJob(postgres, redis, clock=clock),
             PartitionsJob(postgres, clock),
             RetentionJob(
                 postgres,

@@ -64,6 +64,7 @@ class RtbSettings(Settings, frozen=True, kw_only=True):
     ping_shield_outbound_count_limit: int | None = None
     ping_shield_outbound_ms_limit: int | None = None
     claim_percent_threshold: float | None = None
+    claim_percent_minimum: int = 100
     blocked_inbound_percent: float | None = None
     explain: bool = False
     rate_limit_per_second: int | None = None
@@ -158,6 +159,7 @@ BOUNDS: Mapping[str, Bounds] = {
     "ping_shield_outbound_count_limit": Bounds(least=1, most=_MOST_OUTBOUND),
     "ping_shield_outbound_ms_limit": Bounds(least=1, most=_DAY_MS, unit="ms"),
     "claim_percent_threshold": Bounds(least=0, most=100, unit="%"),
+    "claim_percent_minimum": Bounds(least=1, most=1_000_000),
     "blocked_inbound_percent": Bounds(least=0, most=100, unit="%"),
     "rate_limit_per_second": Bounds(least=1, most=1_000_000, unit="a second"),
     "end_seconds": Bounds(least=60, most=86400, unit="s"),

@@ -23,6 +23,7 @@ WHOLE_PING_VERDICTS: Mapping[str, Reason] = {
     "S": Reason.CALLER_SUPPRESSED,
     "A": Reason.CALLER_NOT_ACCEPTED,
     "N": Reason.NO_NUMBER,
+    "R": Reason.CLAIM_RATE,
 }
 
 

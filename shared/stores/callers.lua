@@ -48,39 +48,14 @@ local function keep(key, ttl_ms, is_new)
   if is_new or redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
 end
 
--- The live reservation that shields a campaign, whichever key made it: of several the one that lives longest.
-local function shield_of(seen, campaign, now)
-  local held = seen['m' .. campaign] or ''
-  held = live(string.find(held, '|', 1, true) and held or seen['k' .. held], now)
-  return held and read_reservation(held).campaign == campaign and held or nil
-end
-
--- The live reservation that a ping repeats: its key's own, whatever the campaign; or (campaign given) any of the campaign's.
-local function earlier_of(seen, key, campaign, now)
-  local own = live(seen['k' .. key], now)
-  if not campaign or own and read_reservation(own).campaign == campaign then return own end
-  return shield_of(seen, campaign, now)
-end
-
--- Notes a reservation. The key's earlier one, live in another campaign, moves into that campaign's field: it shields on.
--- A key that shields only itself may reserve where another key's reservation lives on longer: that one stays the shield.
-local function remember(caller, seen, r, text, now)
-  local fields, place = {'k' .. r.key, text}, 'm' .. r.campaign
-  local held = shield_of(seen, r.campaign, now)
-  if not held or tonumber(read_reservation(held).expires) <= r.expires then fields[3], fields[4] = place, r.key end
-  local old = live(seen['k' .. r.key], now)
-  local from = old and 'm' .. read_reservation(old).campaign
-  if old and from ~= place and seen[from] == r.key then fields[#fields + 1], fields[#fields + 2] = from, old end
-  if r.number ~= '' then
-    fields[#fields + 1], fields[#fields + 2] = 'n' .. r.number, r.uuid .. '|' .. r.expires
-  end
-  redis.call('HSET', caller, unpack(fields))
-  keep(caller, r.expires - now, next(seen) == nil)
-end
-
--- A reservation's new text, wherever the caller's hash has the old one.
+-- A reservation's new text, wherever the caller's hash has the old one; whether it has.
 local function revise(caller, r, old, new)
+  local found = false
   for _, field in ipairs({'k' .. r.key, 'm' .. r.campaign}) do
-    if redis.call('HGET', caller, field) == old then redis.call('HSET', caller, field, new) end
+    if redis.call('HGET', caller, field) == old then
+      redis.call('HSET', caller, field, new)
+      found = true
+    end
   end
+  return found
 end

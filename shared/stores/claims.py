@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from shared.domain.reservations import Reservation
 from shared.errors import Unavailable
 from shared.stores import redis_keys
-from shared.stores.prelude import CALLERS, FENCE, FILLS, PLACES, hot_script
+from shared.stores.prelude import CALLERS, FENCE, FILLS, FINISHES, PLACES, hot_script
 from shared.stores.redis import Redis
 
 HELD_FOR = hot_script(__file__, "held_for", FENCE, CALLERS)
-CLAIM = hot_script(__file__, "claim", PLACES, CALLERS, FILLS)
+CLAIM = hot_script(__file__, "claim", FENCE, PLACES, CALLERS, FILLS, FINISHES)
 SCRIPTS = (HELD_FOR, CLAIM)
 
 
@@ -49,6 +49,7 @@ async def claim(redis: Redis, shard: int, *, held: Reservation, mirror: Mapping[
         redis_keys.reservation(shard, held.uuid),
         redis_keys.fills(shard),
         redis_keys.due(shard),
+        redis_keys.finishes(shard, held.key_id),
     )
     args = (redis.run_id_of(shard), *(part for pair in mirror.items() for part in pair))
     reply = await redis.script(CLAIM, shard, keys=keys, args=args)

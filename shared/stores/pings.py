@@ -4,7 +4,8 @@ Owns every statement on the table pings. A status only moves forward: reserved, 
 claim is final. Must never read a stream: shared/stores/drain.py brings the rows.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from asyncpg import Record
 from msgspec import Struct
@@ -93,20 +94,30 @@ UPDATE pings SET
     time_to_resolve_s = greatest(0, extract(epoch FROM expires_at - pings.created_at))
 FROM unnest($1::timestamptz[], $2::uuid[]) AS due (created_at, uuid)
 WHERE pings.created_at = due.created_at AND pings.uuid = due.uuid AND pings.created_at BETWEEN $3 AND $4
+RETURNING pings.uuid::text AS uuid, key_id, test, duplicate_original_uuid
 """
 
 
-async def expire(postgres: Postgres, before_ms: int, *, limit: int) -> int:
-    """End reservations that ran out before that moment, and what repeats them; how many. Cost: three statements."""
+class Expired(Struct, frozen=True, kw_only=True):
+    """What was ended: how many rows, and how many reservations of each shard's keys, without repeats and tests."""
+
+    rows: int
+    by_key: Mapping[tuple[int, int], int]
+
+
+async def expire(postgres: Postgres, before_ms: int, *, limit: int) -> Expired:
+    """End reservations that ran out before that moment, and what repeats them. Cost: three statements."""
+    ended: list[Record] = []
     async with postgres.transaction() as connection:
         due = await connection.fetch(CLAIM_DUE, moment(before_ms), limit)
         if due:
             created = [row["created_at"] for row in due]
-            await connection.execute(
-                EXPIRE, created, [row["uuid"] for row in due], min(created), max(created)
-            )
+            uuids = [row["uuid"] for row in due]
+            ended = await connection.fetch(EXPIRE, created, uuids, min(created), max(created))
             await _follow_claims(connection, [row for row in due if row["original"]])
-    return len(due)
+    first = (row for row in ended if not row["test"] and row["duplicate_original_uuid"] is None)
+    by_key = Counter((uuid7.shard_of(row["uuid"]), row["key_id"]) for row in first)
+    return Expired(rows=len(due), by_key=by_key)
 
 
 FOLLOW_CLAIMS = """

@@ -12,6 +12,8 @@ PLACES = "places"
 LISTS = "lists"
 CALLERS = "callers"
 FILLS = "fills"
+FINISHES = "finishes"
+SHIELDS = "shields"
 
 
 def hot_script(package_file: str, name: str, *fragments: str) -> Script:

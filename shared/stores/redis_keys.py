@@ -9,7 +9,8 @@ Must never be bypassed: no other file spells a key. What ends with a name makes,
 `{sNN}:c:<company>:<e164>`  hash, stays as long as its newest field: one caller
     k<key> = its live reservation, the same text as below; m<campaign> = the key whose reservation it is,
     or the text itself once that key has another, elsewhere;
-    n<number> = `uuid|expires_ms`; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's;
+    n<number> = `uuid|expires_ms`; a<key> or am<campaign> = `uuid|until_ms|reason`: the ping whose buyers are being asked,
+    reason = why nobody took it, "" until then; t<publisher> = `rev|expires_ms|json` (stored tags; 0 = any publisher's;
     expires_ms 0 = used up).
 `{sNN}:c:t<key>:<e164>`  the same for a test key, whose shield and leases (e164 "") are its own
 `{sNN}:a:<campaign>`  hash, stays as long as its newest field: numbers leased to anonymous callers
@@ -25,6 +26,9 @@ Must never be bypassed: no other file spells a key. What ends with a name makes,
     <digits // buckets> = generations the caller stands in, `g,g`.
 `{sNN}:k:<key>`  hash, 2 s: a key's shield state
     sec = epoch second; n = pings in it.
+`{sNN}:q:<key>`  hash, an hour: how a key's reservations have ended (finishes.lua)
+    c<minute> claimed, x<minute> expired in it; at, c, x = the sums of the 60 minutes before `at`.
+`{sNN}:o:<key>`  list, the key's window: when buyers were asked for it, oldest first
 """
 
 SHARDS = 64
@@ -95,3 +99,13 @@ def all_buckets(shard: int, company_id: int, *, buckets: int) -> str:
 def key_state(shard: int, key_id: int) -> str:
     """What the ping shield counts for one key."""
     return f"{TAGS[shard]}:k:{key_id}"
+
+
+def finishes(shard: int, key_id: int) -> str:
+    """How a key's reservations have ended of late."""
+    return f"{TAGS[shard]}:q:{key_id}"
+
+
+def grants(shard: int, key_id: int) -> str:
+    """When buyers were asked for a key."""
+    return f"{TAGS[shard]}:o:{key_id}"

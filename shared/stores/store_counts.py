@@ -72,10 +72,13 @@ class StoreCounts:
         POSTGRES_POOL.set(self._postgres.size - self._postgres.idle, "used")
 
 
+_SHADOWS = {"r": "rate_limited", "q": "claim_rate", "o": "outbound_limit"}
+
+
 def count_verdicts(verdicts: str, shadow: str) -> None:
     """What a script said of the candidates it tried (c = buyer capped, g = group capped), and limits that only counted."""
     for letter, subject in (("c", "buyer"), ("g", "group")):
         if letter in verdicts:
             CAP_REFUSALS.add(subject, n=verdicts.count(letter))
-    if shadow:
-        SHIELD_VERDICTS.add("rate_limited", "true")
+    for letter in shadow:
+        SHIELD_VERDICTS.add(_SHADOWS[letter], "true")

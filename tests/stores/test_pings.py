@@ -80,8 +80,8 @@ async def test_who_asks_for_nothing_of_ours_gets_nothing(postgres: Postgres) -> 
 async def test_only_what_ran_out_expires_once(postgres: Postgres) -> None:
     over, live = (_row(reserved(event(), expires_ms=EXPIRES + wait)) for wait in (0, 1_000))
     await _save(postgres, [over, live])
-    assert await expire(postgres, EXPIRES + 1, limit=100) == 1
-    assert await expire(postgres, EXPIRES + 1, limit=100) == 0
+    assert (await expire(postgres, EXPIRES + 1, limit=100)).rows == 1
+    assert (await expire(postgres, EXPIRES + 1, limit=100)).rows == 0
     found = await _found(postgres, over)
     assert (found.status, found.ended_ms) == ("expired", EXPIRES)
     assert await postgres.fetchval("SELECT max(time_to_resolve_s)::float8 FROM pings") == 15.0
@@ -90,7 +90,7 @@ async def test_only_what_ran_out_expires_once(postgres: Postgres) -> None:
 
 async def test_no_more_expire_at_a_time_than_asked(postgres: Postgres) -> None:
     await _save(postgres, [_row(reserved(event(), expires_ms=EXPIRES)) for _ in range(5)])
-    assert [await expire(postgres, EXPIRES + 1, limit=3) for _ in range(3)] == [3, 2, 0]
+    assert [(await expire(postgres, EXPIRES + 1, limit=3)).rows for _ in range(3)] == [3, 2, 0]
 
 
 async def test_a_repeat_ends_as_its_original_did(postgres: Postgres) -> None:
@@ -98,7 +98,7 @@ async def test_a_repeat_ends_as_its_original_did(postgres: Postgres) -> None:
     repeats = [_row(repeat(event(), first.uuid, expires_ms=EXPIRES)) for first in (claimed, over)]
     await _save(postgres, [claimed, over, *repeats])
     await _claim(postgres, claimed)
-    assert await expire(postgres, EXPIRES + 1, limit=100) == 3
+    assert (await expire(postgres, EXPIRES + 1, limit=100)).rows == 3
     after = [await _found(postgres, each) for each in repeats]
     assert [(row.status, row.call_uuid, row.ended_ms) for row in after] == [
         ("claimed", CALL, NOW_MS + 5_000),
@@ -113,7 +113,7 @@ async def test_a_claim_is_final_and_made_once(postgres: Postgres) -> None:
     assert not await _claim(postgres, row, new_uuid())
     async with postgres.transaction() as connection:
         await save_confirmations(connection, [Confirmation(uuid=row.uuid, at_ms=NOW_MS + 9, subjects="b12")])
-    assert await expire(postgres, EXPIRES + 1, limit=100) == 0
+    assert (await expire(postgres, EXPIRES + 1, limit=100)).rows == 0
     found = await _found(postgres, row)
     assert (found.status, found.call_uuid, found.claimed_ms) == ("claimed", CALL, NOW_MS + 5_000)
     assert (found.confirmed_ms, found.ended_ms) == (NOW_MS + 9, NOW_MS + 5_000)

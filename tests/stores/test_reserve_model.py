@@ -26,7 +26,8 @@ from shared.domain.reservations import read_reservation, write_reservation
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
 from shared.errors import Unavailable
-from shared.pinging.store import RESERVE, PingStore
+from shared.pinging.store import SCRIPTS as PING_SCRIPTS
+from shared.pinging.store import PingStore
 from shared.pinging.store.replies import Limited, Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
@@ -107,7 +108,7 @@ class World:
 @pytest.fixture
 def world(fresh_redis: str) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        redis = runner.run(Redis.open(fresh_redis, scripts=(RESERVE, *SCRIPTS), limits=PATIENT))
+        redis = runner.run(Redis.open(fresh_redis, scripts=(*PING_SCRIPTS, *SCRIPTS), limits=PATIENT))
         yield World(runner, redis)
         runner.run(redis.close())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.rtb.store import SCRIPTS
 from shared.domain.stored_tags import StoredTags
 from shared.errors import Unavailable
-from shared.pinging.store import RESERVE
+from shared.pinging.store import SCRIPTS as PING_SCRIPTS
 from shared.stores import redis_keys
 from shared.stores.hot_tags import TAGS, assign
 from shared.stores.owed_tags import OwedTags
@@ -41,7 +41,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def store(fresh_database: str, fresh_redis: str) -> AsyncIterator[AccountStore]:
-    async with opened(fresh_database, fresh_redis, (TAGS, RESERVE, *SCRIPTS)) as each:
+    async with opened(fresh_database, fresh_redis, (TAGS, *PING_SCRIPTS, *SCRIPTS)) as each:
         await each.postgres.execute("INSERT INTO companies (name, shard) VALUES ('Acme', 1)")
         await each.warm()
         yield each

@@ -14,7 +14,8 @@ from shared.domain.plan import ListIds, Plan
 from shared.domain.routing.evaluation import Candidates, Evaluation, pack
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
-from shared.pinging.store import Ask, PingStore, Terms
+from shared.pinging.store import Ask, PingStore
+from shared.pinging.store.forms import Terms
 from tests.support.models import SHARD
 from tests.support.plans import PUBLISHER, a_company, a_plan
 
@@ -23,6 +24,7 @@ VERSION = 5
 COMPANY = a_company(version=VERSION, list_buckets=1)
 PRICED = Evaluation(a_plan()).candidates({}, "0" * 36, now_ms=0, publisher=PUBLISHER).priced
 _drawn = count(1)
+_OF_A_PING = ("caller", "uuid", "now_ms", "candidates", "numbers", "tags_seen", "event", "then")
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -91,12 +93,19 @@ class Draft(Struct, frozen=True, kw_only=True):
     tags_seen: str
     event: bytes
     verdicts: str = ""
+    flags: str = ""
+    then: str = ""
 
     def to(self, store: PingStore) -> Ask:
         """The same as the service asks it."""
         terms = Terms(**{name: getattr(self, name) for name in Terms.__struct_fields__})
-        own = {name: getattr(self, name) for name in Ask.__struct_fields__ if name != "form"}
-        return Ask(form=store.form(terms), **own)
+        own = {name: getattr(self, name) for name in _OF_A_PING}
+        return Ask(
+            form=store.form(terms),
+            noted=self.verdicts,
+            flags=self.flags + ("L" if self.verdicts else ""),
+            **own,
+        )
 
 
 def an_ask(now_ms: int, *offers: Offer, campaign_id: int = 100, **changes: Any) -> Draft:

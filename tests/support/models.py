@@ -22,7 +22,10 @@ AWAY = "away"
 
 @dataclass
 class Shard:
-    """One shard's hot state. Shape: hashes (callers, leases) by key; listed: a caller's field to generations."""
+    """One shard's hot state.
+
+    Shape: hashes (callers, leases) by key; listed: a caller's field to generations; finishes: c and x by key, of all minutes.
+    """
 
     epoch: str = ""
     versions: dict[int, int] = field(default_factory=dict)
@@ -35,6 +38,7 @@ class Shard:
     events: list[dict[str, str]] = field(default_factory=list)
     listed: dict[str, list[int]] = field(default_factory=dict)
     rates: dict[str, tuple[int, int]] = field(default_factory=dict)
+    finishes: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def older(self, ms: int) -> "Shard":
         """The same after a time in which nothing happened."""

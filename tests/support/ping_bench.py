@@ -11,12 +11,14 @@ from services.rtb.store import SCRIPTS, ConfirmStore
 from shared.domain.keys import RtbSettings
 from shared.domain.reservations import Reservation
 from shared.domain.routing.subjects import FlatCaps
-from shared.pinging.store import RESERVE, PingStore
+from shared.pinging.store import SCRIPTS as PING_SCRIPTS
+from shared.pinging.store import PingStore
 from shared.pinging.store.replies import Judged, Taken
 from shared.stores import redis_keys
 from shared.stores.redis import Redis
 from shared.stores.redis_link import Limits
 from shared.stores.reservations import find_reservation
+from shared.stores.scripts import Script
 from tests.support.asks import VERSION, Offer, an_ask
 from tests.support.models import SHARD, Shard
 from tests.support.shards import COMPANY, now_ms, put, take
@@ -95,9 +97,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(url: str) -> AsyncIterator[Bench]:
+async def open_bench(url: str, *, more_scripts: tuple[Script, ...] = ()) -> AsyncIterator[Bench]:
     """A bench that knows nobody."""
-    redis = await Redis.open(url, scripts=(RESERVE, *SCRIPTS), limits=PATIENT)
+    redis = await Redis.open(url, scripts=(*PING_SCRIPTS, *SCRIPTS, *more_scripts), limits=PATIENT)
     bench = Bench(redis)
     await bench.begin()
     yield bench

@@ -54,6 +54,8 @@ def claim(before: Shard, held: Reservation, mirror: Mapping[str, str]) -> tuple[
     standing = read_reservation(old.encode()) if old else None
     if standing is None or standing.status == "claimed":
         return False, shard
+    counts = shard.finishes.setdefault(redis_keys.finishes(SHARD, held.key_id), {})
+    counts["c"] = counts.get("c", 0) + 1
     if shard.due.pop(f"{standing.uuid}|{standing.subjects}", None) is not None:
         for subject in standing.subjects.split(","):
             shard.holds[subject] -= 1

@@ -3,6 +3,7 @@
 Owns the translation between tests/support/models.py's Shard and Redis keys of one shard. Must never judge.
 """
 
+from collections import Counter
 from typing import Any
 
 from shared.domain.caps import Fill, mirror_text, read_mirror
@@ -34,6 +35,11 @@ async def put(redis: Redis, shard: Shard) -> None:
     listed = {field: ",".join(map(str, generations)) for field, generations in shard.listed.items()}
     hashes = {redis_keys.head(SHARD): head, redis_keys.fills(SHARD): fills, _BUCKET: listed, **shard.hashes}
     hashes |= {key: {"sec": str(second), "n": str(n)} for key, (second, n) in shard.rates.items()}
+    minute = await now_ms(redis) // 60_000
+    hashes |= {
+        key: {f"{kind}{minute}": str(n) for kind, n in counts.items()}
+        for key, counts in shard.finishes.items()
+    }
     commands: list[tuple[Arg, ...]] = [("FLUSHALL", "SYNC")]
     commands += [("HSET", key, *_flat(fields)) for key, fields in hashes.items() if fields]
     commands += [
@@ -76,6 +82,12 @@ def _note(shard: Shard, name: str, key: str, value: Any) -> None:
         _note_fills(shard, _pairs(value))
     elif key == _BUCKET:
         shard.listed = {field: [int(one) for one in text.split(",")] for field, text in _pairs(value).items()}
+    elif name.startswith("q:"):
+        counts = Counter({"c": 0, "x": 0})
+        for field, n in _pairs(value).items():
+            if field[1:].isdigit():
+                counts[field[0]] += int(n)
+        shard.finishes[key] = {kind: n for kind, n in counts.items() if n}
     elif name.startswith("k:"):
         state = _pairs(value)
         shard.rates[key] = (int(state["sec"]), int(state["n"]))

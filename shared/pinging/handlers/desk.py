@@ -13,7 +13,8 @@ from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
 from shared.pinging.rules.admission import caller_refusal, campaign_of, number_refusal, publisher_of
 from shared.pinging.rules.nouns import Ping, Refused
-from shared.pinging.store import Form, PingStore, Terms
+from shared.pinging.store import PingStore
+from shared.pinging.store.forms import Form, Terms
 from shared.stores.config_cache import CompiledPlan
 from shared.stores.keyring import AGAIN, Again, Denied, Keyring
 

@@ -14,6 +14,7 @@ from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
 from shared.domain.routing.evaluation import Candidates, Evaluation
 from shared.domain.routing.profile import kept_tags, profile
+from shared.domain.shield import is_drawn
 from shared.domain.stored_tags import NO_STORED_TAGS, StoredTags
 from shared.errors import Unavailable
 from shared.metrics import SHIELD_VERDICTS
@@ -21,7 +22,7 @@ from shared.pinging.handlers.desk import ATTEMPTS, Desk, Scene
 from shared.pinging.rules.admission import own_number
 from shared.pinging.rules.nouns import NoTarget, Outcome, Ping, Refused, Rejected, Reserved
 from shared.pinging.store import Ask, PingStore
-from shared.pinging.store.replies import Doubled, Judged, Limited, More, Taken
+from shared.pinging.store.replies import Doubled, Judged, Limited, More, Nobody, Taken
 from shared.stores.fence import ClockOff, Stale
 from shared.stores.keyring import Again, Keyring
 from shared.stores.store_counts import count_verdicts
@@ -88,7 +89,7 @@ class Pinging:
         judged = await self._store.reserve(ask)
         if isinstance(judged, More):
             others = evaluation.others(tags, uuid, now_ms=now_ms)
-            ask = replace(ask, candidates=others, verdicts=judged.verdicts)
+            ask = replace(ask, candidates=others, noted=judged.verdicts, flags=ask.flags + "L")
             judged = await self._store.reserve(ask)
         return _outcome(ask, judged, scene=scene)
 
@@ -116,13 +117,14 @@ def _outcome(ask: Ask, judged: Judged, *, scene: Scene) -> Outcome | Refused | S
         )
     if isinstance(judged, StoredTags | Stale | ClockOff):
         return judged
-    assert not isinstance(judged, More), "the last candidates were sent"
+    assert isinstance(judged, Nobody), "the last candidates were sent, and no buyer is asked here"
     count_verdicts(judged.verdicts, judged.shadow)
     candidates = ask.candidates
-    return NoTarget(
-        uuid=ask.uuid,
-        reason=no_target_reason(candidates.decided, candidates.dropped, verdicts=judged.verdicts),
-    )
+    reason = no_target_reason(candidates.decided, candidates.dropped, verdicts=judged.verdicts)
+    if reason is Reason.CLAIM_RATE:
+        SHIELD_VERDICTS.add("claim_rate", "false")
+        return Rejected(uuid=ask.uuid, reason=reason)
+    return NoTarget(uuid=ask.uuid, reason=reason)
 
 
 def told_again(held: Reservation, *, return_dba: bool, repeat: bool) -> Reserved:
@@ -142,4 +144,11 @@ def _ask(ping: Ping, scene: Scene, *, candidates: Candidates, seen: str, event: 
         numbers=numbers or scene.campaign.compiled.pool.choice(ping.caller, scene.publisher.id),
         tags_seen=seen,
         event=encode_event(event),
+        flags="" if scene.settings.blocked_inbound_percent is None else _draw_flag(scene, event),
     )
+
+
+def _draw_flag(scene: Scene, event: PingEvent) -> str:
+    """`b` for a caller that is kept away while the key claims too little."""
+    caller, percent = event.caller or event.uuid, scene.settings.blocked_inbound_percent or 0
+    return "b" if is_drawn(scene.key.id, caller, now_ms=event.now_ms, percent=percent) else ""

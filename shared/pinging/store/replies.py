@@ -1,6 +1,6 @@
-"""The replies of reserve.lua, as values.
+"""The replies of a ping's scripts, as values.
 
-Owns the reading of what the script returns. Must never send anything.
+Owns the reading of what reserve.lua, admit.lua and settle.lua return. Must never send anything.
 """
 
 from typing import Any
@@ -13,13 +13,14 @@ from shared.stores.fence import ClockOff, Stale, not_applied
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """A candidate was reserved: its place in the ask's candidates."""
+    """A candidate was reserved: its place in the ask's candidates. Shape: unlogged is what is still to be logged, or ""."""
 
     place: int
     number: str
     expires_ms: int
     verdicts: str
     shadow: str
+    unlogged: str = ""
 
 
 class Nobody(Struct, frozen=True, kw_only=True):
@@ -47,20 +48,42 @@ class Limited(Struct, frozen=True, kw_only=True):
     wait_ms: int
 
 
-Judged = Taken | Reservation | Nobody | More | Doubled | Limited | StoredTags | Stale | ClockOff
+class Asking(Struct, frozen=True, kw_only=True):
+    """An equal ping's buyers are being asked. Units: Redis time until which they are at most."""
+
+    until_ms: int
+    uuid: str
+
+
+class Over(Struct, frozen=True, kw_only=True):
+    """The equal ping that was waited for found nobody."""
+
+    reason: str
+
+
+class Free(Struct, frozen=True, kw_only=True):
+    """These buyers may be asked. Shape: a letter for each candidate, as admit.lua says."""
+
+    letters: str
+    shadow: str
+
+
+Judged = Taken | Reservation | Nobody | More | Doubled | Limited | StoredTags | Stale | ClockOff | Asking
+Admitted = Free | Over
 
 
 def judged(reply: list[Any]) -> Judged:
     """What reserve.lua decided. Errors: Unavailable when the shard is cold or its stream full."""
     word = reply[0]
     if word == b"reserved":
-        _, place, number, expires_ms, verdicts, shadow = reply
+        _, place, number, expires_ms, verdicts, shadow, unlogged = reply
         return Taken(
             place=place - 1,
             number=number.decode(),
             expires_ms=expires_ms,
             verdicts=verdicts.decode(),
             shadow=shadow.decode(),
+            unlogged=unlogged.decode(),
         )
     if word == b"no-target":
         return Nobody(verdicts=reply[1].decode(), shadow=reply[2].decode())
@@ -74,4 +97,16 @@ def judged(reply: list[Any]) -> Judged:
         return Limited(wait_ms=reply[1])
     if word == b"tags":
         return read_stored_tags(reply[1].decode(), reply[2].decode())
+    if word == b"asking":
+        return Asking(until_ms=reply[1], uuid=reply[2].decode())
     return not_applied(word)
+
+
+def admitted(reply: list[Any]) -> Judged | Admitted | None:
+    """What admit.lua decided; None = settle.lua has done it. Errors: Unavailable when the shard is cold or its stream full."""
+    word = reply[0]
+    if word == b"ask":
+        return Free(letters=reply[1].decode(), shadow=reply[2].decode())
+    if word == b"over":
+        return Over(reason=reply[1].decode())
+    return None if word in {b"kept", b"back"} else judged(reply)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from shared.clock import Clock
 from shared.domain.account.reading import read_account
 from shared.domain.schedule import windows
-from shared.stores import hot_company, hot_sync
+from shared.stores import hot_company, hot_sync, redis_keys
 from shared.stores.account.applying import Order, apply_account
 from shared.stores.keys import Vault
 from shared.stores.postgres import Postgres
@@ -84,6 +84,15 @@ class Bench:
             await hot_sync.note(connection, row["company_id"], row["subject"], kind=hot_sync.FILLS)
         await hot_sync.apply(self.postgres, self.redis, company_id=row["company_id"])
 
+    async def finish(self, company: str, finished: dict[str, Any]) -> None:
+        """Let reservations of a key have ended in the last minute. Shape: {"key": name, "claimed": n, "expired": n}."""
+        row = await self.postgres.fetchrow(FIND_KEY, company, finished["key"])
+        assert row is not None, finished
+        key_id, shard = row
+        minute = Clock().now_ms() // 60_000 - 1
+        counts = (f"c{minute}", str(finished["claimed"]), f"x{minute}", str(finished["expired"]))
+        await self.redis.command(shard, "HSET", redis_keys.finishes(shard, key_id), *counts)
+
     async def store_tags(self, company: str, stored: dict[str, Any]) -> None:
         """Store tags for a caller, as data writing would have.
 
@@ -99,6 +108,9 @@ class Bench:
 
 
 _COLUMNS: tuple[Window, ...] = ("hourly", "daily", "monthly", "hard", "concurrency")
+FIND_KEY = """
+SELECT k.id, c.shard FROM postback_keys k JOIN companies c ON c.id = k.company_id WHERE c.name = $1 AND k.name = $2
+"""
 FIND_SUBJECT = """
 SELECT coalesce('b' || b.id, 'g' || g.id) AS subject, c.id AS company_id
 FROM companies c

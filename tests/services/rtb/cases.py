@@ -19,7 +19,7 @@ from msgspec import Struct
 FOLDER = Path(__file__).parent / "exemplary"
 FILES = sorted(FOLDER.glob("*.json"))
 FIELDS = {"name", "spec", "account", "changes", "given", "request", "expect", "sip_domain"}
-STEP_FIELDS = ({"request", "as", "expect"}, {"fills"}, {"stored_tags"}, {"changes", "prune"})
+STEP_FIELDS = ({"request", "as", "expect"}, {"fills"}, {"finished"}, {"stored_tags"}, {"changes", "prune"})
 REQUEST_FIELDS = {"method", "path", "query", "headers", "body", "form", "json"}
 EXPECT_FIELDS = {"status", "headers", "body", "xml"}
 

@@ -39,6 +39,8 @@ def test_case(file: Path, bench: Bench, loop: Loop) -> None:
             earlier[step.get("as", "")] = answer
         elif "fills" in step:
             loop.run(bench.fill(account["company"]["name"], step["fills"]))
+        elif "finished" in step:
+            loop.run(bench.finish(account["company"]["name"], step["finished"]))
         elif "stored_tags" in step:
             loop.run(bench.store_tags(account["company"]["name"], step["stored_tags"]))
         else:
