@@ -1,4 +1,4 @@
-"""The matrix of keys.md: every kind of key at every endpoint, for its own call, another's, and another company's."""
+"""Which calls the keys of the data service reach: their own, another's, another company's. Kinds: tests/services/matrix."""
 
 from typing import Any
 
@@ -10,15 +10,6 @@ from tests.services.rtb.bench import Loop, send
 from tests.services.rtb.cases import Answer, Sent
 
 HOME, ELSEWHERE = 401, 402  # of the companies; those below are others' own
-EAST = {"buyer_group": "East"}
-OTHER_KINDS: dict[str, dict[str, Any]] = {
-    "rtb": {"kind": "rtb", "on": {"campaign": "auto"}, "publisher": "pub_a"},
-    "lists-of-campaign": {"kind": "caller_list_management", "on": {"campaign": "auto"}},
-    "lists-of-company": {"kind": "caller_list_management", "on": "company"},
-    "rejects": {"kind": "call_rejection", "on": EAST},
-    "transfers": {"kind": "call_transfer", "on": EAST},
-    "reserves": {"kind": "call_reservation", "on": {"campaign": "auto"}},
-}
 FOREIGN: dict[str, dict[str, Any]] = {
     "writes-as-pub-b": {"kind": "call_data_writing", "on": {"publisher": "pub_b"}},
     "posts-as-gamma": {"kind": "conversion", "on": {"buyer": "gamma"}},
@@ -29,18 +20,17 @@ OWN = {
     "/data_reading": {"reads-as-east"},
     "/postbacks": {"posts-as-alpha", "posts-as-east"},
 }
-KEYS = sorted(set[str]().union(*OWN.values(), OTHER_KINDS, FOREIGN))
+KEYS = sorted(set[str]().union(*OWN.values(), FOREIGN))
 OUTCOMES = {200: "done", 401: "unknown", 403: "scope", 404: "not there"}
 
 
 def account_of(number: int) -> dict[str, Any]:
-    """`sales` with a key of each kind, and what is foreign to its first call."""
+    """`sales` with keys that are foreign to its first call."""
     account = read_account("sales", number, {})
     account["buyers"].append({"tid": "delta", "number": "+18005550144"})
     account["buyer_groups"].append({"name": "West", "buyers": ["delta"]})
     account["postback_keys"] += [
-        {"name": name, "token": f"case{number:04d}-key-that-{name}", **key}
-        for name, key in {**OTHER_KINDS, **FOREIGN}.items()
+        {"name": name, "token": f"case{number:04d}-key-that-{name}", **key} for name, key in FOREIGN.items()
     ]
     return account
 
