@@ -75,7 +75,8 @@ class Confirmation(Struct, frozen=True, kw_only=True):
 class Winner(Struct, frozen=True, kw_only=True, array_like=True):
     """The candidate that was reserved, as its publisher is told. Money is decimal text; "" = unknown.
 
-    Shape: an array on the wire, as each of a ping's candidates carries one; fields are only ever added at the end.
+    Shape: an array on the wire, as each of a ping's candidates carries one; fields are only ever added at the end. number and
+    tags are what the buyer answered when it was asked: where to send the call, and what the call then says of itself.
     """
 
     buyer_id: int
@@ -84,6 +85,8 @@ class Winner(Struct, frozen=True, kw_only=True, array_like=True):
     payout: str = ""
     seconds: int | None = None
     dba: str = ""
+    number: str = ""
+    tags: Mapping[str, str] = {}
 
 
 class TraceRow(Struct, frozen=True, kw_only=True):
@@ -123,9 +126,11 @@ def read_confirmation(text: str) -> Confirmation:
     return Confirmation(uuid=uuid, at_ms=int(at_ms), subjects=subjects)
 
 
-def write_candidate(buyer_id: int, group_id: int, *, bid: str, reason: str = "") -> str:
-    """One candidate in a trace text: `buyer/group@bid`, with `!reason` when the rules dropped it."""
-    mark = f"{buyer_id}/{group_id}@{bid}"
+def write_candidate(
+    buyer_id: int, group_id: int, *, bid: str, reason: str = "", ping_ms: int | None = None
+) -> str:
+    """One candidate in a trace text: `buyer/group@bid`, `~ms` when it was asked, `!reason` when it was dropped."""
+    mark = f"{buyer_id}/{group_id}@{bid}" + ("" if ping_ms is None else f"~{ping_ms}")
     return f"{mark}!{reason}" if reason else mark
 
 
@@ -148,9 +153,11 @@ def read_trace(text: str, verdicts: str) -> list[TraceRow]:
 
 
 def _trace_row(mark: str, reason: str) -> TraceRow:
-    who, _, bid = mark.partition("@")
+    who, _, told = mark.partition("@")
     buyer, _, group = who.partition("/")
-    return TraceRow(buyer_id=int(buyer), group_id=int(group), reason=reason, bid=bid)
+    bid, _, ms = told.partition("~")
+    ping_ms = int(ms) if ms else None
+    return TraceRow(buyer_id=int(buyer), group_id=int(group), reason=reason, bid=bid, ping_ms=ping_ms)
 
 
 def no_target_reason(decided: str, dropped: Mapping[Reason, int], *, verdicts: str) -> Reason:

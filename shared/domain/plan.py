@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from shared.domain.bids import Asking
 from shared.domain.caps import Caps
 from shared.domain.schedule import Block
 from shared.domain.tags import Rule
@@ -54,6 +55,7 @@ class Buyer(Struct, frozen=True, kw_only=True):
     """A buyer as a candidate.
 
     Units: bid_revenue in the company's currency, None = no static bid; timeout_seconds of ringing.
+    Shape: ask is how it is asked for its bid, None = it is not; tag_prefix is for what it answers then.
     """
 
     id: int
@@ -70,6 +72,8 @@ class Buyer(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     lists: ListIds = ListIds()
     bid_revenue: Decimal | None = None
+    ask: Asking | None = None
+    tag_prefix: str = ""
     timeout_seconds: int = 30
     send_digits: str = ""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from shared.domain.routing.evaluation import pack
+from shared.domain.routing.candidates import pack
 from shared.domain.routing.subjects import FlatCaps
 from shared.stores import redis_keys
 from shared.stores.fence import ClockOff, Stale, not_applied

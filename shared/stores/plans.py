@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from asyncpg import Record
 
+from shared.domain.bids import Asking
 from shared.domain.caps import Caps
 from shared.domain.lists import Effect, effect_of
 from shared.domain.plan import (
@@ -29,6 +30,7 @@ from shared.stores.postgres import Connection, Postgres
 _blocks = msgspec.json.Decoder(tuple[Block, ...]).decode
 _names = msgspec.json.Decoder(dict[str, str]).decode
 _features = msgspec.json.Decoder(dict[str, bool]).decode
+_decode_asking = msgspec.json.Decoder(Asking).decode
 _anything = msgspec.json.Decoder(dict[str, Any]).decode
 
 SELECT_COMPANY = """
@@ -168,7 +170,7 @@ async def _groups(connection: Connection, ids: list[int]) -> dict[int, Group]:
 SELECT_BUYERS = """
 SELECT id, tid, name, dba, number, priority, weight, paused, time_zone, business_hours::text AS business_hours,
        cap_concurrency, cap_hard, cap_hourly, cap_daily, cap_monthly, tags::text AS tags, bid::text AS bid,
-       timeout_seconds, send_digits
+       timeout_seconds, send_digits, tag_prefix
 FROM buyers WHERE id = ANY($1::bigint[])
 """
 
@@ -191,6 +193,8 @@ async def _buyers(connection: Connection, ids: list[int], *, zone: str) -> dict[
             rules=read_rules(row["tags"]),
             lists=lists.get(row["id"], ListIds()),
             bid_revenue=_static_bid(row["bid"]),
+            ask=_asking(row["bid"]),
+            tag_prefix=row["tag_prefix"],
             timeout_seconds=row["timeout_seconds"],
             send_digits=row["send_digits"],
         )
@@ -241,3 +245,7 @@ def _caps(row: Record) -> Caps:
 def _static_bid(text: str | None) -> Decimal | None:
     revenue = _anything(text).get("revenue") if text else None
     return None if revenue is None else Decimal(str(revenue))
+
+
+def _asking(text: str | None) -> Asking | None:
+    return _decode_asking(text) if text and "url" in _anything(text) else None

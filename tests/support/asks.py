@@ -11,7 +11,8 @@ from shared.domain import uuid7
 from shared.domain.keys import Key, Kind, Level, RtbSettings
 from shared.domain.pings import Winner, encode_winner
 from shared.domain.plan import ListIds, Plan
-from shared.domain.routing.evaluation import Candidates, Evaluation, pack
+from shared.domain.routing.candidates import Candidates, pack
+from shared.domain.routing.evaluation import Evaluation
 from shared.domain.routing.seats import write_lists
 from shared.domain.routing.subjects import FlatCaps
 from shared.pinging.store import Ask, PingStore
@@ -22,7 +23,7 @@ from tests.support.plans import PUBLISHER, a_company, a_plan
 CALLER = "+13105551212"
 VERSION = 5
 COMPANY = a_company(version=VERSION, list_buckets=1)
-PRICED = Evaluation(a_plan()).candidates({}, "0" * 36, now_ms=0, publisher=PUBLISHER).priced
+WINNERS = Evaluation(a_plan()).candidates({}, "0" * 36, now_ms=0, publisher=PUBLISHER).winners
 _drawn = count(1)
 _OF_A_PING = ("caller", "uuid", "now_ms", "candidates", "numbers", "tags_seen", "event", "then")
 
@@ -52,7 +53,7 @@ def candidates(offers: Sequence[Offer], *, more: bool = False, decided: str = ""
         more=more,
         decided=decided,
         dropped={},
-        priced=PRICED,
+        winners=WINNERS,
     )
 
 

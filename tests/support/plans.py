@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.domain.plan import Buyer, Company, Group, InboundNumber, Plan, Publisher, Route
-from shared.domain.routing.evaluation import Candidates
+from shared.domain.routing.candidates import Candidates
 from shared.domain.tags import Rule, read_rule
 
 PUBLISHER = Publisher(id=7, afid="pub-a")

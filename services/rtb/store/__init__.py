@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared.domain.keys import RtbSettings
 from shared.domain.reservations import Reservation, read_reservation
-from shared.domain.routing.evaluation import pack
+from shared.domain.routing.candidates import pack
 from shared.domain.routing.subjects import FlatCaps
 from shared.stores import redis_keys
 from shared.stores.fence import ClockOff, Stale, not_applied

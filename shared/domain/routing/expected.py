@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from shared.domain.bids import Bid
 from shared.domain.money import Change, read_modifier
 from shared.domain.plan import ConversionEntry, Criterion, Plan
 from shared.domain.routing.seats import Seat
@@ -21,10 +22,11 @@ class Expected(Struct, frozen=True, kw_only=True):
     seconds: int | None
 
 
-def expected_of(plan: Plan, seat: Seat, *, matching: int) -> Expected:
-    """The expected money of one candidate, given the criteria groups (bits) that the ping's tags match.
+def expected_of(plan: Plan, seat: Seat, *, matching: int, bid: Bid | None = None) -> Expected:
+    """The expected money of one candidate, given the criteria groups (bits) that the ping's tags match, and its bid if asked.
 
-    Of a timer group's steps the first one counts: the publisher is promised what the shortest paid call pays.
+    Of a timer group's steps the first one counts: the publisher is promised what the shortest paid call pays. Its share of the
+    revenue (`*0.8`) is known as soon as the revenue is; a share of what will be posted is not.
     Source: rtb.md, expected money.
     """
     groups = [plan.criteria[i] for i in seat.criteria if matching >> i & 1]
@@ -32,23 +34,26 @@ def expected_of(plan: Plan, seat: Seat, *, matching: int) -> Expected:
     paying_groups = [group for group in groups if group.pays_publisher]
     paying = _first_entry(paying_groups)
     timer = paying_groups[0].timer if paying_groups else False
-    revenue = seat.buyer.bid_revenue
+    revenue = seat.buyer.bid_revenue if bid is None else bid.revenue
     if revenue is None:
         revenue = billing.revenue if billing and billing.revenue is not None else plan.default_revenue
+    seconds = paying.seconds if paying and timer and paying.seconds is not None else plan.seconds
+    if seconds is None and bid is not None:
+        seconds = bid.seconds
     return Expected(
-        revenue=revenue,
-        payout=_fixed_payout(paying, plan),
-        seconds=paying.seconds if paying and timer and paying.seconds is not None else plan.seconds,
+        revenue=revenue, payout=_payout(paying, plan, shared=revenue if timer else None), seconds=seconds
     )
 
 
-def _fixed_payout(entry: ConversionEntry | None, plan: Plan) -> Decimal | None:
-    """What is paid whatever is posted: a modifier such as `12.50` says so too, `*0.8` does not."""
+def _payout(entry: ConversionEntry | None, plan: Plan, *, shared: Decimal | None) -> Decimal | None:
+    """What is paid, as far as it is known before anything is posted. Shape: a modifier applies to what is shared."""
     if entry is None:
         return plan.default_payout
     if entry.payout is None and entry.payout_modifier is not None:
         modifier = read_modifier(entry.payout_modifier)
-        return modifier.amount if modifier.change is Change.INSTEAD else plan.default_payout
+        if modifier.change is Change.INSTEAD:
+            return modifier.amount
+        return plan.default_payout if shared is None else modifier.apply(shared)
     return plan.default_payout if entry.payout is None else entry.payout
 
 

@@ -16,7 +16,8 @@ from shared.domain.calls import CallState
 from shared.domain.hand_backs import last_rejection
 from shared.domain.plan import ListIds
 from shared.domain.reasons import Reason
-from shared.domain.routing.evaluation import Evaluation, Ordered
+from shared.domain.routing.candidates import Ordered
+from shared.domain.routing.evaluation import Evaluation
 from shared.domain.routing.seats import Seat
 from shared.domain.tags import Tags
 

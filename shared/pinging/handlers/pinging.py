@@ -12,7 +12,8 @@ from shared.domain import uuid7
 from shared.domain.pings import PingEvent, encode_event, no_target_reason
 from shared.domain.reasons import Reason
 from shared.domain.reservations import Reservation
-from shared.domain.routing.evaluation import Candidates, Evaluation
+from shared.domain.routing.candidates import Candidates
+from shared.domain.routing.evaluation import Evaluation
 from shared.domain.routing.profile import kept_tags, profile
 from shared.domain.shield import is_drawn
 from shared.domain.stored_tags import NO_STORED_TAGS, StoredTags
@@ -99,7 +100,7 @@ def _outcome(ask: Ask, judged: Judged, *, scene: Scene) -> Outcome | Refused | S
         count_verdicts(judged.verdicts, judged.shadow)
         return Reserved(
             uuid=ask.uuid,
-            winner=ask.candidates.priced.winners[ask.candidates.seats[judged.place]],
+            winner=ask.candidates.winners[ask.candidates.seats[judged.place]],
             number=judged.number,
             expires_ms=judged.expires_ms,
             return_dba=scene.settings.return_dba,

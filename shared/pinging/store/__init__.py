@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared.domain.lists import bucket_of
 from shared.domain.reasons import Reason
-from shared.domain.routing.evaluation import Candidates
+from shared.domain.routing.candidates import Candidates
 from shared.pinging.store.forms import Form, Terms, fixed_part
 from shared.pinging.store.replies import Admitted, Judged, admitted, judged
 from shared.stores.prelude import CALLERS, FENCE, FINISHES, LISTS, PLACES, SHIELDS, hot_script

@@ -11,10 +11,10 @@ from shared.domain.caps import Caps
 from shared.domain.pings import Winner, decode_winner, read_trace
 from shared.domain.plan import Buyer, ConversionEntry, Criterion, ListIds, Plan, Route
 from shared.domain.reasons import Reason
+from shared.domain.routing.candidates import Candidates
 from shared.domain.routing.evaluation import (
     BEST,
     DRAWS,
-    Candidates,
     Evaluation,
     draw_of,
     draws_of,
@@ -65,7 +65,7 @@ def test_a_candidate_is_its_caps_its_lists_and_the_winner_as_rendered() -> None:
     told = decode_winner(winner.encode())
     assert (told.buyer_id, told.group_id, told.dba) == (12, 0, buyer.dba)
     assert (told.revenue, told.payout, told.seconds) == ("30.5000", "20", 90)
-    assert told == judged(plan).priced.winners[0]
+    assert told == judged(plan).winners[0]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,9 @@ def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     evaluation = Evaluation(plan)
     best = evaluation.candidates({}, uuid, now_ms=NOON, publisher=PUBLISHER)
     others = evaluation.others({}, uuid, now_ms=NOON)
-    revenues = best.priced.revenues if plan.by_bid else None
+    revenues = (
+        {seat.place: seat.buyer.bid_revenue for seat in evaluation.compiled.seats} if plan.by_bid else None
+    )
     ties = ties_of(evaluation.compiled.choices, evaluation.compiled.everyone, revenues=revenues)
     assert best.seats + others.seats == order(ties, draws_of(draw_of(uuid), NOON), limit=10_000)
     assert best.more == bool(others.seats)
@@ -246,7 +248,7 @@ def _insist_on_continuation(plan: Plan, uuid: str) -> None:
     assert not others.more
     for part in (best, others):
         winners = [decode_winner(winner.encode()) for _, _, winner in records_of(part)]
-        assert winners == [part.priced.winners[place] for place in part.seats]
+        assert winners == [part.winners[place] for place in part.seats]
     rows = read_trace(others.trace, "")
     assert [row.buyer_id for row in rows] == buyers_of(plan, best) + buyers_of(plan, others)
 
@@ -286,9 +288,7 @@ def test_a_trace_leaves_nobody_out() -> None:
     best = judged(a_plan([a_buyer(i) for i in range(1, 101)]))
     rows = read_trace(best.trace, "c" * 31 + "k")
     assert len({row.buyer_id for row in rows}) == len(rows) == 100
-    assert [row.buyer_id for row in rows[:32]] == [
-        best.priced.winners[place].buyer_id for place in best.seats
-    ]
+    assert [row.buyer_id for row in rows[:32]] == [best.winners[place].buyer_id for place in best.seats]
 
 
 def test_more_kinds_of_pings_than_are_remembered_are_judged_alike() -> None:
@@ -298,4 +298,4 @@ def test_more_kinds_of_pings_than_are_remembered_are_judged_alike() -> None:
     for age in (*range(400), 3):
         candidates = evaluation.candidates({"age": str(age)}, PING, now_ms=NOON, publisher=PUBLISHER)
         assert candidates.dropped[Reason.BUYERS_FILTERED] == 1_000 - max(0, age - 1)
-    assert len(candidates.priced.orders) <= 200
+    assert evaluation.remembered <= 200
