@@ -14,7 +14,7 @@ from deploy.local.cluster_file import KEY_ENCRYPTION_KEY, PEPPER
 from ringpost.operator_settings import required
 from ringpost.stores_of import open_redis
 from shared.errors import OperatorError, Unavailable
-from shared.stores import hot_sync, lists
+from shared.stores import hot_sync
 from shared.stores.hot_company import Cold
 from shared.stores.keys import Vault
 from shared.stores.postgres import Postgres
@@ -69,7 +69,6 @@ async def put_in_force(environ: Mapping[str, str], postgres: Postgres, *, compan
     try:
         async with open_redis(environ) as redis:
             await hot_sync.apply(postgres, redis, company_id=company_id)
-            await lists.widen_buckets(postgres, redis, company_id=company_id)
     except Cold:
         return Force(note="saved; the services rebuild this company's hot copies before they serve it")
     except (Unavailable, OperatorError) as error:

@@ -63,7 +63,17 @@ EVENTS_POISONED = Tally(
 
 # background work
 _JOBS = (
-    *("deliver", "backlog", "drain", "expire", "hot_sync", "holds", "list_expiry", "list_upload"),
+    *(
+        "deliver",
+        "backlog",
+        "drain",
+        "expire",
+        "hot_sync",
+        "holds",
+        "list_expiry",
+        "list_upload",
+        "list_widening",
+    ),
     *("mirror", "rebuild", "partitions", "retention", "skew", "tag_expiry"),
 )
 JOB_RUNS = Tally(

@@ -15,6 +15,7 @@ from services.worker.holds import SWEEP, HoldsJob
 from services.worker.hot_sync import HotSyncJob
 from services.worker.list_expiry import ListExpiryJob
 from services.worker.list_upload import ListUploadJob
+from services.worker.list_widening import ListWideningJob
 from services.worker.mirror import MirrorJob
 from services.worker.partitions import PartitionsJob, RetentionJob
 from services.worker.rebuild import RebuildJob
@@ -87,6 +88,7 @@ class WorkerApp:
             HotSyncJob(postgres, redis),
             ListExpiryJob(postgres, redis),
             ListUploadJob(postgres, redis),
+            ListWideningJob(postgres, redis),
             TagExpiryJob(postgres),
             MirrorJob(postgres, redis),
             ExpireJob(postgres, redis, clock=clock),

@@ -11,6 +11,8 @@ from msgspec import Struct
 from shared.domain.keys import Level
 
 _name = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_FULL = 60  # callers a bucket on average: then hardly one in a million has 100
+_FRESH = 40  # a Redis hash costs as much as ten callers in it
 
 
 class Effect(StrEnum):
@@ -73,3 +75,13 @@ def bucket_of(e164: str, buckets: int) -> tuple[int, str]:
     """
     field, bucket = divmod(int(e164[1:]), buckets)
     return bucket, str(field)
+
+
+def buckets_for(numbers: int, buckets: int) -> int:
+    """How many buckets so many numbers need instead; 0 when they fit. Shape: a prime, as numbers like round steps."""
+    if numbers <= buckets * _FULL:
+        return 0
+    wanted = numbers // _FRESH | 1
+    while any(wanted % factor == 0 for factor in range(3, int(wanted**0.5) + 1, 2)):
+        wanted += 2
+    return wanted

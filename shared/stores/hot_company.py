@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from shared.domain.lists import bucket_of
 from shared.errors import Unavailable
 from shared.stores import redis_keys
 from shared.stores.postgres import Connection
@@ -34,6 +35,7 @@ SCRIPTS = (SET_VERSION, SET_GENERATIONS, SET_CALLERS, CLEAR_BUCKETS, SET_FILLS)
 _AT_ONCE = 100
 _PAIRS = 500
 _KEYS = 100
+_CALLERS = 100  # a script: longer ones would hold up pings
 
 
 class Cold(Unavailable):
@@ -48,7 +50,8 @@ class Cold(Unavailable):
 class HotCompany(Struct, frozen=True, kw_only=True):
     """A writer's turn.
 
-    Shape: version and list_buckets as locked; rebuild is the token of a rebuild, "" when the shard serves.
+    Shape: version and list_buckets as locked; next_buckets are those that the lists are being moved into, 0 when they are
+    not; rebuild is the token of a rebuild, "" when the shard serves.
     """
 
     redis: Redis
@@ -58,6 +61,7 @@ class HotCompany(Struct, frozen=True, kw_only=True):
     list_buckets: int
     turn: int
     run_id: str
+    next_buckets: int = 0
     rebuild: str = ""
 
     async def set_version(self) -> None:
@@ -70,21 +74,28 @@ class HotCompany(Struct, frozen=True, kw_only=True):
             flat = [part for generation, list_id in some for part in (generation, list_id or "")]
             await self._run(SET_GENERATIONS, (), args=flat)
 
-    async def set_callers(self, bucket: int, fields: Mapping[str, str], *, buckets: int = 0) -> None:
-        """In which generations callers of one bucket stand. Shape: buckets 0 = the company's own count."""
-        key = redis_keys.bucket(
-            self.shard, self.company_id, buckets=buckets or self.list_buckets, number=bucket
+    async def set_callers(self, generations: Mapping[str, str], *, buckets: int) -> None:
+        """In which generations these callers stand, in the buckets of one count. Shape: `g,g` by number, "" = in none."""
+        await some_at_once(
+            self._set_some(some, buckets=buckets) for some in parts(generations.items(), _CALLERS)
         )
-        for some in parts(fields.items(), _PAIRS):
-            await self._run(SET_CALLERS, (key,), args=[part for pair in some for part in pair])
+
+    async def _set_some(self, generations: Iterable[tuple[str, str]], *, buckets: int) -> None:
+        places: dict[int, int] = {}
+        args: list[str | int] = []
+        for number, text in generations:
+            bucket, field = bucket_of(number, buckets)
+            args += (places.setdefault(bucket, len(places) + 2), field, text)
+        await self._run(SET_CALLERS, self._buckets(places, buckets), args=args)
 
     async def clear_buckets(self, buckets: int) -> None:
         """Empty all buckets of a bucket count."""
-        keys = (
-            redis_keys.bucket(self.shard, self.company_id, buckets=buckets, number=number)
-            for number in range(buckets)
-        )
+        keys = self._buckets(range(buckets), buckets)
         await some_at_once(self._run(CLEAR_BUCKETS, some, args=()) for some in parts(keys, _KEYS))
+
+    def _buckets(self, numbers: Iterable[int], buckets: int) -> list[str]:
+        shard, company_id = self.shard, self.company_id
+        return [redis_keys.bucket(shard, company_id, buckets=buckets, number=number) for number in numbers]
 
     async def set_fills(self, mirror: Mapping[str, str]) -> None:
         """The mirror of cap places by subject, where it is newer."""
@@ -103,8 +114,11 @@ class HotCompany(Struct, frozen=True, kw_only=True):
 LOCK_COMPANY = """
 SELECT id, shard, config_version, list_buckets FROM companies WHERE id = $1 FOR NO KEY UPDATE
 """
-# Of its own, after the lock: beside it, it would be drawn before the wait for the lock.
-NEXT_TURN = "SELECT nextval(pg_get_serial_sequence('hot_sync', 'id'))"
+# Of its own, after the lock: beside it, it would be drawn, and the widening looked for, before the wait for the lock.
+NEXT_TURN = """
+SELECT nextval(pg_get_serial_sequence('hot_sync', 'id')) AS turn,
+       coalesce((SELECT buckets_to FROM list_widenings WHERE company_id = $1 AND NOT flipped), 0) AS next_buckets
+"""
 
 
 async def take_turn(connection: Connection, redis: Redis, *, company_id: int) -> HotCompany | None:
@@ -116,14 +130,17 @@ async def take_turn(connection: Connection, redis: Redis, *, company_id: int) ->
     row = await connection.fetchrow(LOCK_COMPANY, company_id)
     if row is None:
         return None
+    drawn = await connection.fetchrow(NEXT_TURN, company_id)
+    assert drawn is not None
     return HotCompany(
         redis=redis,
         company_id=row["id"],
         shard=row["shard"],
         version=row["config_version"],
         list_buckets=row["list_buckets"],
-        turn=await connection.fetchval(NEXT_TURN),
+        turn=drawn["turn"],
         run_id=redis.run_id_of(row["shard"]),
+        next_buckets=drawn["next_buckets"],
     )
 
 

@@ -5,13 +5,12 @@ does. A bucket's field holds every generation that a caller stands in, live or n
 them are live.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from shared.domain.lists import bucket_of
 from shared.stores import redis_keys
-from shared.stores.hot_company import Cold, HotCompany, parts, some_at_once, take_turn
+from shared.stores.hot_company import Cold, HotCompany, parts, take_turn
 from shared.stores.postgres import Connection
 from shared.stores.redis import Redis
 
@@ -34,11 +33,9 @@ SELECT generation_id, id FROM caller_lists WHERE company_id = $1 AND generation_
 async def sync_numbers(connection: Connection, hot: HotCompany, *, numbers: Iterable[str]) -> None:
     """In which generations these callers stand. Cost: a query and some scripts for each 2,000."""
     for some in parts(numbers, _CHUNK):
-        found = {
-            row["number"]: row["generations"]
-            for row in await connection.fetch(LOAD_GENERATIONS, hot.company_id, some)
-        }
-        await _write(hot, {number: found.get(number, "") for number in some}, buckets=hot.list_buckets)
+        rows = await connection.fetch(LOAD_GENERATIONS, hot.company_id, some)
+        generations = {row["number"]: row["generations"] for row in rows}
+        await _write(hot, generations)
 
 
 # One look for each number, not `= ANY`: a plan kept from when the table was small would read all of the company's each time.
@@ -51,24 +48,6 @@ FROM unnest($2::text[]) AS asked (number)
 """
 
 
-async def sync_numbers_of(connection: Connection, hot: HotCompany, *, generation_id: int) -> None:
-    """In which generations all callers of one generation stand. Cost: by its size, with flat memory."""
-    after = ""
-    while numbers := await _next_numbers(connection, generation_id, after=after):
-        await sync_numbers(connection, hot, numbers=numbers)
-        after = numbers[-1]
-
-
-LOAD_NUMBERS_OF = """
-SELECT number FROM caller_list_numbers WHERE generation_id = $1 AND number > $2 ORDER BY number LIMIT $3
-"""
-
-
-async def _next_numbers(connection: Connection, generation_id: int, *, after: str) -> list[str]:
-    rows = await connection.fetch(LOAD_NUMBERS_OF, generation_id, after, _CHUNK)
-    return [row["number"] for row in rows]
-
-
 async def rewrite_company_lists(connection: Connection, redis: Redis, *, company_id: int) -> None:
     """All lists of a company, from nothing, in a shard that serves or is being rebuilt.
 
@@ -78,14 +57,17 @@ async def rewrite_company_lists(connection: Connection, redis: Redis, *, company
     hot = await take_turn(connection, redis, company_id=company_id)
     if hot is None:
         return
-    await write_whole(connection, await _in_rebuild(hot), buckets=hot.list_buckets)
+    await _write_whole(connection, await _in_rebuild(hot))
 
 
-async def write_whole(connection: Connection, hot: HotCompany, *, buckets: int) -> None:
-    """Every caller of every list into so many buckets, emptied before, and which generations are live."""
-    await hot.clear_buckets(buckets)
-    async for some in _all_callers(connection, hot.company_id):
-        await _write(hot, some, buckets=buckets)
+async def _write_whole(connection: Connection, hot: HotCompany) -> None:
+    """Every caller of every list, into buckets emptied before, and which generations are live."""
+    for buckets in _counts(hot):
+        await hot.clear_buckets(buckets)
+    after = ""
+    while some := await load_some(connection, hot.company_id, after=after):
+        await _write(hot, some)
+        after = last_of(some)
     rows = await connection.fetch(LOAD_LIVE, hot.company_id)
     await hot.set_generations({row["generation_id"]: row["id"] for row in rows})
 
@@ -99,21 +81,25 @@ GROUP BY number ORDER BY number LIMIT $3
 """
 
 
-async def _all_callers(connection: Connection, company_id: int) -> AsyncIterator[dict[str, str]]:
-    after = ""
-    while rows := await connection.fetch(LOAD_ALL, company_id, after, _CHUNK):
-        yield {row["number"]: row["generations"] for row in rows}
-        after = rows[-1]["number"]
+async def load_some(connection: Connection, company_id: int, *, after: str) -> dict[str, str]:
+    """The next 2,000 callers of a company, in the order of their numbers, and where they stand; empty at the end."""
+    rows = await connection.fetch(LOAD_ALL, company_id, after, _CHUNK)
+    return {row["number"]: row["generations"] for row in rows}
 
 
-async def _write(hot: HotCompany, generations: dict[str, str], *, buckets: int) -> None:
-    by_bucket: dict[int, dict[str, str]] = {}
-    for number, text in generations.items():
-        bucket, field = bucket_of(number, buckets)
-        by_bucket.setdefault(bucket, {})[field] = text
-    await some_at_once(
-        hot.set_callers(bucket, fields, buckets=buckets) for bucket, fields in by_bucket.items()
-    )
+def last_of(some: dict[str, str]) -> str:
+    """The last caller by the order that Postgres gives them, which need not be Python's."""
+    return next(reversed(some))
+
+
+async def _write(hot: HotCompany, generations: Mapping[str, str]) -> None:
+    """Into the buckets that plans read, and into those that they will read."""
+    for buckets in _counts(hot):
+        await hot.set_callers(generations, buckets=buckets)
+
+
+def _counts(hot: HotCompany) -> list[int]:
+    return [hot.list_buckets, hot.next_buckets] if hot.next_buckets else [hot.list_buckets]
 
 
 async def _in_rebuild(hot: HotCompany) -> HotCompany:

@@ -8,7 +8,6 @@ no moment with half a list. Uploads of one list take turns, in the order in whic
 """
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
 from asyncpg import Record
@@ -22,8 +21,7 @@ from shared.stores import hot_sync
 from shared.stores.lists import INSERT_GENERATION, INSERT_NUMBERS, SET_GENERATION, drop_some, remove_numbers
 from shared.stores.postgres import Connection, Postgres
 
-_MOST_DETAILS = 1_000
-_NOTES = 1_000
+_MOST_DETAILS = 2_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,6 +47,33 @@ ORDER BY u.id LIMIT 1
 """
 TAKE_TO_APPLY = f"{TAKE_UPLOAD} FOR UPDATE OF u SKIP LOCKED FOR SHARE OF l SKIP LOCKED"
 TAKE_TO_FLIP = f"{TAKE_UPLOAD} FOR UPDATE OF u, l SKIP LOCKED"
+COUNT_ROWS = """
+SELECT first_row + length(text) - length(replace(text, E'\\n', '')) FROM caller_list_upload_chunks
+WHERE upload_id = $1 ORDER BY position DESC LIMIT 1
+"""
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """The upload that comes next. Shape: rows = those that it has, None once some are read, or when they are taken off."""
+
+    company_id: int
+    rows: int | None
+    clears: bool
+
+
+async def find_waiting(postgres: Postgres) -> Waiting | None:
+    """The oldest upload that is whole and not over, None when there is none."""
+    row = await postgres.fetchrow(TAKE_UPLOAD, None)
+    if row is None:
+        return None
+    begins = row["action"] == "create" and not row["rows_read"]
+    return Waiting(
+        company_id=row["company_id"],
+        rows=await postgres.fetchval(COUNT_ROWS, row["upload_id"]) if begins else None,
+        clears=row["clear_before_upload"],
+    )
+
+
 TAKE_CHUNK = """
 DELETE FROM caller_list_upload_chunks WHERE upload_id = $1 AND position = (
     SELECT min(position) FROM caller_list_upload_chunks WHERE upload_id = $1)
@@ -87,14 +112,7 @@ async def _apply(connection: Connection, row: Record, *, to: CallerList, rows: R
     added = await connection.fetch(
         INSERT_NUMBERS, to.company_id, to.generation_id, numbers, to.expires_after_seconds, row["key_id"]
     )
-    await _note(connection, to.company_id, numbers=[each["number"] for each in added])
-
-
-async def _note(connection: Connection, company_id: int, *, numbers: Sequence[str]) -> None:
-    """By number: a whole generation would be written anew for each chunk."""
-    for start in range(0, len(numbers), _NOTES):
-        some = numbers[start : start + _NOTES]
-        await hot_sync.note(connection, company_id, *some, kind=hot_sync.LIST_NUMBER)
+    await hot_sync.note_numbers(connection, to.company_id, numbers=(each["number"] for each in added))
 
 
 async def _filled(connection: Connection, row: Record) -> int | None:
@@ -158,7 +176,7 @@ async def finish_upload(postgres: Postgres, turn: Turn) -> bool:
 async def _flip(connection: Connection, row: Record, *, filling: int) -> None:
     company_id, old = row["company_id"], row["generation_id"]
     carried = await connection.fetch(CARRY_OVER, old, filling, row["created_at"])
-    await _note(connection, company_id, numbers=[each["number"] for each in carried])
+    await hot_sync.note_numbers(connection, company_id, numbers=(each["number"] for each in carried))
     await connection.execute(SET_GENERATION, row["id"], filling)
     await connection.execute(SET_DEAD, old)
     await hot_sync.note(connection, company_id, str(old), str(filling), kind=hot_sync.LIST)

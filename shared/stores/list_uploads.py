@@ -21,7 +21,7 @@ _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 class Upload(Struct, frozen=True, kw_only=True):
-    """How far an upload has got. Shape: rejected are the first 1,000 rows that were no numbers."""
+    """How far an upload has got. Shape: rejected are the first 2,000 rows that were no numbers."""
 
     id: str
     status: str

@@ -1,9 +1,8 @@
 """Caller lists in Postgres: which there are, and who stands on them.
 
-Owns the tables caller_lists, caller_list_generations and caller_list_numbers, and the size of the hot copy's
-buckets. Must never write to Redis itself, but where buckets are made anew: every change here notes what is
-owed (hot_sync). A list's numbers belong to a generation; the list names the live one, so a whole list is
-swapped by naming another.
+Owns the tables caller_lists, caller_list_generations and caller_list_numbers. Must never write to Redis itself: every
+change here notes what is owed (hot_sync). A list's numbers belong to a generation; the list names the live one, so a whole
+list is swapped by naming another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,16 +10,12 @@ from collections.abc import Iterable, Sequence
 from shared.domain.keys import Level
 from shared.domain.lists import CallerList, Effect, effect_of
 from shared.stores import hot_sync
-from shared.stores.config import Change, bump, routing_to
-from shared.stores.hot_company import take_turn
-from shared.stores.list_buckets import rewrite_company_lists, write_whole
+from shared.stores.config import Change, routing_to
 from shared.stores.postgres import Connection, PoolOrConnection, Postgres
-from shared.stores.redis import Redis
 
 __all__ = [
     "CallerList",
     "add_numbers",
-    "buckets_for",
     "changes_of",
     "create_list",
     "delete_list",
@@ -31,14 +26,9 @@ __all__ = [
     "remove_numbers",
     "rename_list",
     "replace_numbers",
-    "rewrite_company_lists",
     "set_expiry",
-    "widen_buckets",
 ]
 
-_FULL = 60  # callers a bucket on average: then hardly one in a million has 100
-_FRESH = 30
-_FEW = 100
 _CHUNK = 2_000
 
 
@@ -119,7 +109,7 @@ async def add_numbers(
         INSERT_NUMBERS, to.company_id, to.generation_id, numbers, to.expires_after_seconds, key_id
     )
     added = [row["number"] for row in rows]
-    await _note_numbers(connection, to, numbers=added)
+    await hot_sync.note_numbers(connection, to.company_id, numbers=added)
     return added
 
 
@@ -132,7 +122,7 @@ async def remove_numbers(connection: Connection, of: CallerList, *, numbers: Seq
     """Take numbers off a list; those that were on it."""
     rows = await connection.fetch(DELETE_NUMBERS, of.generation_id, numbers)
     removed = [row["number"] for row in rows]
-    await hot_sync.note(connection, of.company_id, *removed, kind=hot_sync.LIST_NUMBER)
+    await hot_sync.note_numbers(connection, of.company_id, numbers=removed)
     return removed
 
 
@@ -149,8 +139,9 @@ async def replace_numbers(
     for start in range(0, len(unique), _CHUNK):
         some = unique[start : start + _CHUNK]
         await connection.fetch(INSERT_NUMBERS, of.company_id, generation_id, some, expiry, key_id)
+    await hot_sync.note_numbers(connection, of.company_id, numbers=unique)
     await connection.execute(SET_GENERATION, of.id, generation_id)
-    subjects = (str(of.generation_id), f"{generation_id}{hot_sync.WITH_NUMBERS}")
+    subjects = (str(of.generation_id), str(generation_id))
     await hot_sync.note(connection, of.company_id, *subjects, kind=hot_sync.LIST)
     return generation_id
 
@@ -170,7 +161,7 @@ DELETE FROM caller_list_generations g WHERE g.id = $1
 async def drop_some(connection: Connection, company_id: int, *, generation_id: int) -> bool:
     """Forget 2,000 numbers of a dead generation, at last the generation; whether any were left."""
     rows = await connection.fetch(DROP_NUMBERS, generation_id, _CHUNK)
-    await hot_sync.note(connection, company_id, *(row["number"] for row in rows), kind=hot_sync.LIST_NUMBER)
+    await hot_sync.note_numbers(connection, company_id, numbers=(row["number"] for row in rows))
     if not rows:
         await connection.execute(DROP_GENERATION, generation_id)
     return bool(rows)
@@ -184,9 +175,7 @@ async def delete_list(connection: Connection, gone: CallerList) -> None:
     subjects = await connection.fetch(LOAD_NUMBERS, gone.generation_id)
     await connection.execute(DELETE_LIST, gone.id)
     await hot_sync.note(connection, gone.company_id, str(gone.generation_id), kind=hot_sync.LIST)
-    await hot_sync.note(
-        connection, gone.company_id, *(row["number"] for row in subjects), kind=hot_sync.LIST_NUMBER
-    )
+    await hot_sync.note_numbers(connection, gone.company_id, numbers=(row["number"] for row in subjects))
 
 
 LET_GO = "UPDATE caller_list_generations SET list_id = NULL, dead = true WHERE list_id = $1"
@@ -221,51 +210,6 @@ async def changes_of(connection: Connection, changed: CallerList) -> frozenset[C
     return frozenset({Change(scope="company", entity_id=changed.company_id)})
 
 
-COUNT_NUMBERS = "SELECT count(*) FROM caller_list_numbers WHERE company_id = $1"
-SET_BUCKETS = "UPDATE companies SET list_buckets = $2 WHERE id = $1"
-
-
-async def widen_buckets(postgres: Postgres, redis: Redis, *, company_id: int) -> bool:
-    """Make more buckets when they are getting full; whether that was done.
-
-    The new ones are whole before any plan can read them; the old ones go when Redis says that the plans which
-    read them are stale. Errors: Unavailable; nothing is changed then, or old buckets stay unread.
-    """
-    async with postgres.transaction() as connection:
-        hot = await take_turn(connection, redis, company_id=company_id)
-        if hot is None or not (
-            buckets := buckets_for(await connection.fetchval(COUNT_NUMBERS, company_id), hot.list_buckets)
-        ):
-            return False
-        await write_whole(connection, hot, buckets=buckets)
-        await connection.execute(SET_BUCKETS, company_id, buckets)
-        await bump(connection, company_id, changes=[Change(scope="company", entity_id=company_id)])
-    await hot_sync.apply(postgres, redis, company_id=company_id)
-    async with postgres.transaction() as connection:
-        later = await take_turn(connection, redis, company_id=company_id)
-        if later is not None and later.list_buckets != hot.list_buckets:
-            await later.clear_buckets(hot.list_buckets)
-    return True
-
-
-def buckets_for(numbers: int, buckets: int) -> int:
-    """How many buckets so many numbers need instead; 0 when they fit. Shape: a prime, as numbers like round steps."""
-    if numbers <= buckets * _FULL:
-        return 0
-    wanted = numbers // _FRESH | 1
-    while any(wanted % factor == 0 for factor in range(3, int(wanted**0.5) + 1, 2)):
-        wanted += 2
-    return wanted
-
-
-async def _note_numbers(connection: Connection, of: CallerList, *, numbers: Sequence[str]) -> None:
-    if len(numbers) > _FEW:
-        subject = f"{of.generation_id}{hot_sync.WITH_NUMBERS}"
-        await hot_sync.note(connection, of.company_id, subject, kind=hot_sync.LIST)
-    else:
-        await hot_sync.note(connection, of.company_id, *numbers, kind=hot_sync.LIST_NUMBER)
-
-
 DELETE_EXPIRED = """
 DELETE FROM caller_list_numbers WHERE ctid IN
     (SELECT ctid FROM caller_list_numbers WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
@@ -281,5 +225,5 @@ async def expire_numbers(postgres: Postgres, limit: int = _CHUNK) -> set[int]:
         for row in await connection.fetch(DELETE_EXPIRED, limit):
             by_company.setdefault(row["company_id"], set()).add(row["number"])
         for company_id, numbers in by_company.items():
-            await hot_sync.note(connection, company_id, *numbers, kind=hot_sync.LIST_NUMBER)
+            await hot_sync.note_numbers(connection, company_id, numbers=numbers)
     return set(by_company)

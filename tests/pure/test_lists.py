@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.lists import Effect, bucket_of, effect_of, is_name
+from shared.domain.lists import Effect, bucket_of, buckets_for, effect_of, is_name
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,11 @@ def test_bucket_and_field_give_the_number_back(digits: int, buckets: int) -> Non
     bucket, field = bucket_of(f"+{digits}", buckets)
     assert 0 <= bucket < buckets
     assert int(field) * buckets + bucket == digits
+
+
+@pytest.mark.parametrize(
+    ("numbers", "buckets", "wanted"),
+    [(0, 64, 0), (3_840, 64, 0), (3_841, 64, 97), (1_000_000, 64, 25_013), (1_000_000, 25_013, 0)],
+)
+def test_buckets_are_widened_before_they_are_full(numbers: int, buckets: int, wanted: int) -> None:
+    assert buckets_for(numbers, buckets) == wanted

@@ -47,7 +47,8 @@ class Model:
         elif what == "generations":
             self._set("head", {f"g:{each}": str(value or "") for each, value in values.items()})
         elif what == "callers":
-            self._set("b1", {str(each): f"{value}" if value else "" for each, value in values.items()})
+            for each, value in values.items():
+                self._set(f"b{each % 2}", {str(each // 2): f"{value}" if value else ""})
         elif what == "fills":
             fills = self.hashes["fills"]
             for each, rev in values.items():
@@ -100,8 +101,9 @@ async def run(hot: HotCompany, what: str, values: dict[int, int]) -> None:
         case "generations":
             await hot.set_generations(values)
         case "callers":
-            fields = {str(each): f"{value}" if value else "" for each, value in values.items()}
-            await hot.set_callers(1, fields)
+            await hot.set_callers(
+                {f"+{each}": f"{value}" if value else "" for each, value in values.items()}, buckets=2
+            )
         case "fills":
             await hot.set_fills(
                 {f"b{each}": mirror_text(Fill(hard_n=each, rev=rev)) for each, rev in values.items()}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +14,8 @@ from shared.errors import Unavailable
 from shared.stores import config, hot_sync, redis_keys
 from shared.stores.config import Change
 from shared.stores.hot_company import SCRIPTS, Cold, HotCompany, take_turn
+from shared.stores.redis import Redis
+from shared.stores.scripts import Script
 from shared.stores.stored_tags import Writing, keep
 from tests.support.account_store import AccountStore, opened
 from tests.support.account_trees import SMALL
@@ -289,6 +291,49 @@ async def test_many_notes_are_settled_in_turns(store: AccountStore) -> None:
     await note(store, *(f"b{number}" for number in range(2_500)), kind=hot_sync.FILLS)
     assert await store.sync(COMPANY) == 2_500
     assert await owed(store) == []
+
+
+async def test_callers_are_settled_some_five_thousand_a_turn(store: AccountStore) -> None:
+    """Whoever changes a list waits for the turn under way, not for all that is owed."""
+    async with store.postgres.transaction() as connection:
+        numbers = [f"+1{number}" for number in range(2_125_550_000, 2_125_570_000)]
+        await hot_sync.note_numbers(connection, COMPANY, numbers=numbers)
+    ((before,),) = await store.rows("SELECT last_value FROM hot_sync_id_seq")
+    assert await store.sync(COMPANY) == 200
+    ((after,),) = await store.rows("SELECT last_value FROM hot_sync_id_seq")
+    assert after - before in (4, 5)
+    assert await owed(store) == []
+
+
+class Watched:
+    """A Redis that remembers which scripts it ran."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.ran: list[str] = []
+        self._redis = redis
+
+    def run_id_of(self, shard: int) -> str:
+        return self._redis.run_id_of(shard)
+
+    async def script(self, script: Script, shard: int, **more: Any) -> Any:
+        self.ran.append(script.name)
+        return await self._redis.script(script, shard, **more)
+
+
+async def test_callers_stand_there_before_their_list_is_swapped_and_the_version_comes_last(
+    store: AccountStore,
+) -> None:
+    await bump(store)
+    async with store.postgres.transaction() as connection:
+        await hot_sync.note(connection, COMPANY, "1", kind=hot_sync.LIST)
+        await hot_sync.note_numbers(connection, COMPANY, numbers=["+12125550199"])
+    watched = Watched(store.redis)
+    await hot_sync.apply(store.postgres, cast(Redis, watched), company_id=COMPANY)
+    assert [name.rpartition("/")[2] for name in watched.ran] == [
+        "set_callers",
+        "set_generations",
+        "set_version",
+    ]
 
 
 async def test_a_note_goes_with_its_transaction(store: AccountStore) -> None:

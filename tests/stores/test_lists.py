@@ -98,13 +98,15 @@ async def test_a_caller_may_stand_on_several_lists(store: AccountStore) -> None:
     assert await on(store, A) == {two.id}
 
 
-async def test_many_numbers_are_noted_as_one(store: AccountStore) -> None:
+async def test_many_numbers_are_noted_a_hundred_at_a_time(store: AccountStore) -> None:
     made = await new_list(store)
     await store.sync(COMPANY)
     numbers = [f"+1212555{last:04d}" for last in range(3_000)]
     await add(store, made, *numbers)
-    subject = f"{made.generation_id} numbers"
-    assert await store.rows("SELECT kind, subject FROM hot_sync") == [("list", subject)]
+    notes = await store.rows("SELECT kind, subject FROM hot_sync ORDER BY id")
+    assert {kind for kind, _ in notes} == {"list_number"}
+    assert len(notes) == 30
+    assert sorted(number for _, subject in notes for number in subject.split(",")) == numbers
     await store.sync(COMPANY)
     for number in (numbers[0], numbers[1_777], numbers[-1]):
         assert await store.lists_of(COMPANY, number) == {made.id}
@@ -265,92 +267,3 @@ async def test_lists_are_rewritten_in_a_rebuild_with_its_token(store: AccountSto
 async def test_a_company_that_is_gone_has_no_lists(store: AccountStore) -> None:
     async with store.postgres.transaction() as connection:
         await rewrite_company_lists(connection, store.redis, company_id=99)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "buckets", "wanted"),
-    [(0, 64, 0), (3_840, 64, 0), (3_841, 64, 131), (1_000_000, 64, 33_343), (1_000_000, 33_343, 0)],
-)
-def test_buckets_are_widened_before_they_are_full(numbers: int, buckets: int, wanted: int) -> None:
-    assert lists.buckets_for(numbers, buckets) == wanted
-
-
-async def test_wider_buckets_hold_the_same(store: AccountStore) -> None:
-    made = await new_list(store)
-    numbers = [f"+1{area}5550{last:03d}" for area in (212, 213, 214, 215, 216) for last in range(0, 1000, 1)]
-    await add(store, made, *numbers)
-    await store.sync(COMPANY)
-    version = await store.version()
-    assert await lists.widen_buckets(store.postgres, store.redis, company_id=COMPANY)
-    assert not await lists.widen_buckets(store.postgres, store.redis, company_id=COMPANY)
-    ((buckets,),) = await store.rows("SELECT list_buckets FROM companies WHERE id = 1")
-    assert buckets == 167
-    assert await store.version() == version + 1
-    assert await store.changes(COMPANY, version) == {("company", COMPANY)}
-    assert (await store.head(SHARD))[f"v:{COMPANY}"] == str(version + 1)
-    for number in Random(3).sample(numbers, 50):
-        assert made.id in await store.lists_of(COMPANY, number)
-    old = [redis_keys.bucket(SHARD, COMPANY, buckets=64, number=bucket) for bucket in range(64)]
-    assert await store.redis.command(SHARD, "EXISTS", *old) == 0
-    sizes = [
-        await store.redis.command(
-            SHARD, "HLEN", redis_keys.bucket(SHARD, COMPANY, buckets=buckets, number=bucket)
-        )
-        for bucket in range(buckets)
-    ]
-    assert sum(sizes) == len(numbers)
-    assert max(sizes) < 100
-
-
-async def test_changes_while_buckets_are_widened_are_kept(store: AccountStore) -> None:
-    made = await new_list(store)
-    await add(store, made, *(f"+1212{middle}{last:04d}" for middle in (555, 556) for last in range(2_000)))
-    await store.sync(COMPANY)
-
-    async def change(number: str) -> None:
-        await add(store, made, number)
-        await store.sync(COMPANY)
-
-    late = [f"+1313555{last:04d}" for last in range(20)]
-    await asyncio.gather(
-        lists.widen_buckets(store.postgres, store.redis, company_id=COMPANY),
-        *(change(number) for number in late),
-    )
-    for number in late:
-        assert await store.lists_of(COMPANY, number) == {made.id}
-
-
-async def seen_by_a_plan(store: AccountStore, number: str) -> bool:
-    """Whether a plan loaded now finds the caller on a list, or is told that it is stale."""
-    ((version, buckets),) = await store.rows(
-        "SELECT config_version, list_buckets FROM companies WHERE id = 1"
-    )
-    bucket, field = bucket_of(number, buckets)
-    found = await store.redis.command(
-        SHARD, "HGET", redis_keys.bucket(SHARD, COMPANY, buckets=buckets, number=bucket), field
-    )
-    newest = await store.redis.command(SHARD, "HGET", redis_keys.head(SHARD), f"v:{COMPANY}")
-    return found is not None or int(newest) > version
-
-
-async def test_no_plan_ever_misses_a_caller_while_buckets_are_widened(store: AccountStore) -> None:
-    made = await new_list(store)
-    await add(store, made, A, *(f"+1212{middle}{last:04d}" for middle in (556, 557) for last in range(4_000)))
-    await store.sync(COMPANY)
-    widening = asyncio.ensure_future(lists.widen_buckets(store.postgres, store.redis, company_id=COMPANY))
-    looks = 0
-    while not widening.done():
-        assert await seen_by_a_plan(store, A)
-        looks += 1
-    assert await widening
-    assert looks > 5
-    assert await seen_by_a_plan(store, A)
-
-
-async def test_buckets_stay_as_they_are_while_the_shard_is_cold(store: AccountStore) -> None:
-    made = await new_list(store)
-    await add(store, made, *(f"+1212{middle}{last:04d}" for middle in (555, 556) for last in range(2_000)))
-    await store.redis.command(SHARD, "HSET", redis_keys.head(SHARD), "epoch", "another")
-    with pytest.raises(Cold):
-        await lists.widen_buckets(store.postgres, store.redis, company_id=COMPANY)
-    assert await store.rows("SELECT list_buckets FROM companies WHERE id = 1") == [(64,)]

@@ -1,24 +1,25 @@
 """Uploads of caller lists: applied chunk by chunk, rejected row by row, whole after a crash, and swapped at once."""
 
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 
 from services.worker.list_upload import ListUploadJob
 from shared.domain.keys import Level
 from shared.domain.lists import CallerList
-from shared.domain.upload_rows import Cutter
 from shared.stores import list_uploads as uploads
 from shared.stores import lists
 from shared.stores.hot_company import SCRIPTS
-from shared.stores.list_uploads import Upload
 from tests.support.account_store import PEPPER, AccountStore, opened
 from tests.support.account_trees import SMALL
+from tests.support.list_uploads import done, upload
 from tests.support.processes import running_service, worker_settings
 from tests.support.waiting import eventually
 
 COMPANY = 1
 OLD, KEPT = "+13105550101", "+13105550102"
+MANY = [f"+1313{555 + place // 10_000}{place % 10_000:04d}" for place in range(40_000)]
 GOOD = [f"+1212{555 + place // 10_000}{place % 10_000:04d}" for place in range(12_000)]
 
 
@@ -37,32 +38,6 @@ async def a_list(store: AccountStore, *numbers: str, name: str = "suppressed_up"
         await lists.add_numbers(connection, made, numbers=numbers)
     await store.sync(COMPANY)
     return made
-
-
-async def upload(
-    store: AccountStore,
-    to: CallerList,
-    text: str,
-    *,
-    turn: int = 1,
-    action: str = "create",
-    clear: bool = False,
-) -> str:
-    """Store a body as the control service does; the upload's id."""
-    upload_id = f"0199c82c-c000-7005-8000-{turn:012d}"
-    await uploads.open_upload(store.postgres, to, upload_id=upload_id, key_id=1)
-    cutter = Cutter()
-    for chunk in (*cutter.feed(text), *cutter.end()):
-        await uploads.save_chunk(store.postgres, upload_id, chunk=chunk)
-    wish = Upload(id=upload_id, status="Processing", action=action, clear_before_upload=clear)
-    await uploads.begin_upload(store.postgres, wish)
-    return upload_id
-
-
-async def done(store: AccountStore, to: CallerList, upload_id: str) -> Upload:
-    found = await uploads.find_upload(store.postgres, to, upload_id=upload_id)
-    assert found is not None
-    return found
 
 
 async def work(store: AccountStore) -> None:
@@ -91,15 +66,66 @@ async def test_rows_are_applied_and_bad_ones_told_by_their_number(store: Account
         10_800,
         1_200,
     )
-    assert [row["row"] for row in told.rejected] == list(range(1, 10_001, 10))
+    assert [row["row"] for row in told.rejected] == list(range(1, 12_000, 10))
     assert {row["reason"] for row in told.rejected} == {"caller_number_invalid"}
     good = {number for place, number in enumerate(GOOD) if place % 10}
     assert await standing(store, made) == good | {OLD}
     for number in (GOOD[1], GOOD[-1], OLD):
         assert await store.lists_of(COMPANY, number) == {made.id}
     assert await store.rows("SELECT count(*) FROM hot_sync") == [(0,)]
-    ((buckets,),) = await store.rows("SELECT list_buckets FROM companies")
-    assert buckets > 10_800 // 60
+
+
+async def test_rejected_rows_are_told_up_to_two_thousand(store: AccountStore) -> None:
+    made = await a_list(store)
+    upload_id = await upload(store, made, "\n".join(["a header", *["no number"] * 2_100, *GOOD]))
+    await work(store)
+    told = await done(store, made, upload_id)
+    assert (told.rows_applied, told.rows_rejected) == (12_000, 2_101)
+    assert [row["row"] for row in told.rejected] == list(range(1, 2_001))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+async def test_a_thousand_bad_rows_are_told_wherever_a_chunk_ends(store: AccountStore, ending: str) -> None:
+    """Rows of many lengths, so that chunks end anywhere; one in forty is bad, some are blank."""
+    dice, made = Random(9), await a_list(store)
+    rows = [dice.choice(["{}", "1{}", "+1{}", '"+1{}",x,y', " {} "]).format(number[2:]) for number in MANY]
+    bad = sorted(dice.sample(range(len(rows)), 1_000))
+    for place in bad:
+        rows[place] = dice.choice(["0", "+1", "12", "number", "x" * 200, "+1212555", "列表", "2125550100x"])
+    for place in dice.sample(sorted(set(range(len(rows))) - set(bad)), 50):
+        rows[place] = dice.choice(["", " ", '""'])
+    upload_id = await upload(store, made, ending.join(rows))
+    assert (await store.rows("SELECT count(*) > 5 FROM caller_list_upload_chunks")) == [(True,)]
+    await work(store)
+    told = await done(store, made, upload_id)
+    assert (told.rows_read, told.rows_applied, told.rows_rejected) == (39_950, 38_950, 1_000)
+    assert [row["row"] for row in told.rejected] == [place + 1 for place in bad]
+    assert len(await standing(store, made)) == 38_950
+
+
+@pytest.mark.parametrize(
+    ("before", "clear", "buckets"), [(100, False, 307), (5_000, False, 431), (5_000, True, 307)]
+)
+async def test_room_is_made_for_all_rows_before_the_first(
+    store: AccountStore, before: int, clear: bool, buckets: int
+) -> None:
+    """For those on the list and those to come; of a list that is replaced, for the larger of both."""
+    made = await a_list(store, *MANY[-before:])
+    upload_id = await upload(store, made, "\n".join(GOOD), clear=clear)
+    job, seen = ListUploadJob(store.postgres, store.redis), set[int]()
+    while (await done(store, made, upload_id)).rows_read < len(GOOD):
+        await job.step()
+        if (await done(store, made, upload_id)).rows_read:
+            seen |= {row[0] for row in await store.rows("SELECT list_buckets FROM companies")}
+    assert seen == {buckets}
+    assert await store.rows("SELECT count(*) FROM list_widenings") == [(0,)]
+
+
+async def test_taking_off_needs_no_room(store: AccountStore) -> None:
+    made = await a_list(store, *GOOD[:100])
+    await upload(store, made, "\n".join(GOOD), action="delete")
+    await work(store)
+    assert await store.rows("SELECT list_buckets FROM companies") == [(64,)]
 
 
 async def test_rows_are_taken_off(store: AccountStore) -> None:
