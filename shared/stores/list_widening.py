@@ -114,16 +114,16 @@ async def make_room(
 
 
 async def widen_some(postgres: Postgres, redis: Redis, *, company_id: int) -> bool:
-    """Go on with a company's widening by one step; whether another one is owed. Errors: Unavailable."""
+    """Go on with a company's widening by one step; whether there was one to take. Errors: Unavailable."""
     widening = await find_widening(postgres, company_id)
     if widening is None:
         return False
-    if not widening.flipped:
+    if widening.flipped:
+        await hot_sync.apply(postgres, redis, company_id=company_id)  # plans with the old count are stale now
+        await _clear(postgres, redis, company_id=company_id)
+    else:
         await _copy(postgres, redis, company_id=company_id)
-        return True
-    await hot_sync.apply(postgres, redis, company_id=company_id)  # plans with the old count are stale now
-    await _clear(postgres, redis, company_id=company_id)
-    return False
+    return True
 
 
 SET_COPIED = "UPDATE list_widenings SET copied_to = $2 WHERE company_id = $1"

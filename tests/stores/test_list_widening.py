@@ -232,6 +232,7 @@ async def test_old_buckets_stay_until_redis_calls_their_plans_stale(store: Accou
         == str(await store.version() - 1).encode()
     )
     assert await callers_in(store, old) == await callers_in(store, new)
+    assert await step(store)
     assert not await step(store)
     assert (
         await store.redis.command(SHARD, "HGET", head, f"v:{COMPANY}") == str(await store.version()).encode()

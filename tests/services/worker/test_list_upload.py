@@ -11,6 +11,7 @@ from shared.domain.lists import CallerList
 from shared.stores import list_uploads as uploads
 from shared.stores import lists
 from shared.stores.hot_company import SCRIPTS
+from shared.stores.list_widening import make_room
 from tests.support.account_store import PEPPER, AccountStore, opened
 from tests.support.account_trees import SMALL
 from tests.support.list_uploads import done, upload
@@ -119,6 +120,14 @@ async def test_room_is_made_for_all_rows_before_the_first(
             seen |= {row[0] for row in await store.rows("SELECT list_buckets FROM companies")}
     assert seen == {buckets}
     assert await store.rows("SELECT count(*) FROM list_widenings") == [(0,)]
+
+
+async def test_room_is_made_even_when_less_is_being_made_already(store: AccountStore) -> None:
+    made = await a_list(store, *MANY[:5_000])
+    assert await make_room(store.postgres, store.redis, company_id=COMPANY)
+    await upload(store, made, "\n".join(GOOD))
+    await work(store)
+    assert await store.rows("SELECT list_buckets FROM companies") == [(431,)]
 
 
 async def test_taking_off_needs_no_room(store: AccountStore) -> None:
