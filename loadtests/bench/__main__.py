@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from loadtests.bench.cases import cases_of
 from loadtests.bench.durable import DurableResults, holds, run_durable
 from loadtests.bench.durable_stage import set_up_durable
+from loadtests.bench.lists import ListsResults, lists_hold, measure_lists_on
+from loadtests.bench.lists_stage import set_up_lists
 from loadtests.bench.measure import Round, closed_round, middle, open_round, ratio_to_hello
 from loadtests.bench.report import (
     FLOOR,
@@ -20,6 +22,7 @@ from loadtests.bench.report import (
     CaseResult,
     Results,
     durable_table,
+    lists_table,
     machine,
     ping_holds,
     save,
@@ -28,6 +31,7 @@ from loadtests.bench.report import (
 from loadtests.bench.stage import Stage, set_up
 from loadtests.bench.trips import count_trips
 
+_PARTS = ("pings", "durable", "lists")
 _LEAST_CALLS, _MOST_A_SECOND = 100_000, 6_000
 
 
@@ -85,25 +89,40 @@ def measure_durable(options: argparse.Namespace) -> DurableResults:
     return results
 
 
+def measure_lists(options: argparse.Namespace) -> ListsResults:
+    """The long list, on a third one."""
+    with set_up_lists() as stage:
+        results = measure_lists_on(stage, rounds=options.rounds, seconds=options.seconds)
+    print(lists_table(results))
+    return results
+
+
 def _calls(rounds: int, seconds: float) -> int:
     """More than any machine converts in so many rounds."""
     return max(_LEAST_CALLS, int(_MOST_A_SECOND * (rounds + 3) * (seconds + 0.5)))
 
 
 def main() -> int:
-    """Read the options and run; 0 when the floors are held, a ping is one trip, and a durable answer two."""
+    """Read the options and run; 0 when the floors are held, a ping is one trip, a durable answer two, and lists scale."""
     parser = argparse.ArgumentParser(
-        description="measure pings beside a hello-world, durable answers beside pgbench"
+        description="measure pings beside a hello-world, durable answers beside pgbench, pings with a long list"
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--only", choices=("pings", "durable"), help="a part; then nothing is saved")
+    parser.add_argument("--only", choices=_PARTS, help="a part; then nothing is saved")
     options = parser.parse_args()
-    pings = None if options.only == "durable" else measure_pings(options)
-    durable = None if options.only == "pings" else measure_durable(options)
-    if pings and durable:
-        save(replace(pings, durable=durable))
-    return 0 if (pings is None or ping_holds(pings)) and (durable is None or holds(durable)) else 1
+    parts = _PARTS if options.only is None else (options.only,)
+    pings = measure_pings(options) if "pings" in parts else None
+    durable = measure_durable(options) if "durable" in parts else None
+    lists = measure_lists(options) if "lists" in parts else None
+    if pings and durable and lists:
+        save(replace(pings, durable=durable, lists=lists))
+    held = (
+        pings is None or ping_holds(pings),
+        durable is None or holds(durable),
+        lists is None or lists_hold(lists),
+    )
+    return 0 if all(held) else 1
 
 
 if __name__ == "__main__":

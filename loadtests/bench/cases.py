@@ -12,7 +12,7 @@ from loadtests.bench.callers import fresh_callers
 from loadtests.bench.load import MakeRequest
 from loadtests.bench.stage import Stage
 
-_FIRST_CALLER = 2_122_200_000
+FIRST_CALLER = 2_122_200_000
 _REPEATED = 2_135_550_100
 
 
@@ -29,18 +29,18 @@ class Case(Struct, frozen=True, kw_only=True):
 
 def cases_of(stage: Stage) -> tuple[Case, ...]:
     """The four cases; the same request line and headers for all of them."""
-    fresh, again = fresh_callers(_FIRST_CALLER), count()
+    fresh, again = fresh_callers(FIRST_CALLER), count()
     rtb = {"port": stage.rtb.port, "pid": stage.rtb.pid}
     tokens = stage.tokens
 
     def ping() -> bytes:
-        return _request(tokens["bench"], next(fresh))
+        return ping_request(tokens["bench"], next(fresh))
 
     def repeat() -> bytes:
-        return _request(tokens["repeating"], _REPEATED + next(again) % 64)
+        return ping_request(tokens["repeating"], _REPEATED + next(again) % 64)
 
     def refused() -> bytes:
-        return _request(tokens["paused"], _REPEATED)
+        return ping_request(tokens["paused"], _REPEATED)
 
     hello = {"port": stage.hello_port, "pid": stage.hello_pid}
     return (
@@ -58,7 +58,8 @@ def _case(name: str, says: str, *, process: Mapping[str, int], make: MakeRequest
     return Case(name=name, says=says, port=port, pid=pid, make_request=make, status=status)
 
 
-def _request(token: str, caller: int) -> bytes:
+def ping_request(token: str, caller: int) -> bytes:
+    """One ping, its bytes."""
     query = f"key={token}&source_id=bench&caller_number=1{caller}&age=34&homeowner=yes"
     return (
         f"GET /rtbs.json?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"

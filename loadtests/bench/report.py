@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from loadtests.bench.durable import DurableResults
+from loadtests.bench.lists import ListsResults
 from loadtests.bench.measure import OpenRound, Round
 from loadtests.bench.trips import Trips
 
@@ -42,6 +43,7 @@ class Results(Struct, frozen=True, kw_only=True):
     machine: str
     python: str
     durable: DurableResults | None = None
+    lists: ListsResults | None = None
 
 
 def durable_table(results: DurableResults) -> str:
@@ -59,6 +61,28 @@ def durable_table(results: DurableResults) -> str:
         )
     ends = f"(floor {results.floor:.2f}, goal {results.goal:.2f}), {results.connections} connections"
     return "\n".join([*lines, "", f"durable / pgbench {ends}, {results.keeps}"])
+
+
+def lists_table(results: ListsResults) -> str:
+    """The long list for a person."""
+    sent = results.upload
+    lines = [
+        f"{results.numbers} numbers in {results.buckets} buckets: {results.bytes_a_number:.2f} bytes of Redis a number "
+        f"(floor {results.bytes_floor:.0f}, goal {results.bytes_goal:.0f})",
+        f"upload of {sent.rows} rows, {sent.body_bytes / 1e6:.1f} MB: taken in {sent.taken_s:.1f} s, in force after "
+        f"{sent.done_s:.1f} s; {sent.applied} applied, {sent.rejected} rejected, {sent.rejected_told} of them told",
+    ]
+    for name, peak in results.peaks.items():
+        lines.append(
+            f"{name}: at most {peak.first_mb:.1f} MB in a short upload, {peak.all_mb:.1f} MB in the long one "
+            f"(limit +{results.growth_limit_mb:.0f})"
+        )
+    lines += [f"a lost Redis is rebuilt in {results.rebuild_s:.1f} s", ""]
+    lines.append(f"{'ping':<9}{'req/s':>9}{'CPU us':>9}{'redis us':>10}{'bad':>5}")
+    for name, m in (("without", results.without), ("with it", results.with_list)):
+        lines.append(f"{name:<9}{m.rate:>9.0f}{m.cpu_us:>9.1f}{m.redis_us:>10.1f}{m.bad:>5}")
+    ratios = f"with / without: {results.ping_ratio:.3f} (limit {results.ping_limit:.2f}), {len(results.pairs)} pairs"
+    return "\n".join([*lines, "", f"{ratios}, of Redis {results.redis_ratio:.3f}"])
 
 
 def table(results: Results, trips: Trips) -> str:

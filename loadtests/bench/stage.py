@@ -24,7 +24,7 @@ from tests.support.processes import ServiceProcess, running_service
 
 SERVER_CORE, LOAD_CORE = 0, 1
 BODY_BYTES = 186  # of a reserved answer
-_ACCOUNT = Path(__file__).with_name("account.yaml")
+ACCOUNT = Path(__file__).with_name("account.yaml")
 SECRETS = {"RINGPOST_PEPPER": "bench-" + "p" * 26, "RINGPOST_KEY_ENCRYPTION_KEY": "0" * 64}
 FILL_CAPS = """
 INSERT INTO cap_fills (company_id, subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n)
@@ -61,8 +61,8 @@ def set_up() -> Iterator[Stage]:
         dsn = stack.enter_context(fresh_database_of(postgres.url))
         stored = stack.enter_context(running_redis())
         environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
-        tokens = apply_account(environment, _ACCOUNT)
-        asyncio.run(_fill_caps(dsn))
+        tokens = apply_account(environment, ACCOUNT)
+        asyncio.run(fill_caps(dsn))
         ringpost(environment, "rebuild-hot")
         public = {name: value for name, value in environment.items() if "ENCRYPTION" not in name}
         rtb = stack.enter_context(running_service("rtb", public))
@@ -108,7 +108,8 @@ def ringpost(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-async def _fill_caps(dsn: str) -> None:
+async def fill_caps(dsn: str) -> None:
+    """Buyers whose name says so have no place left."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(FILL_CAPS)

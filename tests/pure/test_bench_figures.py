@@ -4,6 +4,9 @@ import pytest
 
 from loadtests.bench.callers import fresh_callers
 from loadtests.bench.durable import DurableCase, DurableResults, DurableRound, holds, middle_of
+from loadtests.bench.list_pings import Pair, Slice, dearer, middle_of_slices
+from loadtests.bench.list_upload import Uploaded, rows
+from loadtests.bench.lists import Growth, ListsResults, lists_hold
 from loadtests.bench.measure import OpenRound
 from loadtests.bench.pgbench import Tally, read_tally
 from shared.domain.phone import read_e164
@@ -71,6 +74,64 @@ def test_a_run_holds_above_the_floor_with_at_most_two_round_trips_and_no_bad_ans
     assert not holds(results_of(good, queries=3.0))
     assert not holds(results_of(a_round(4000, 8000, bad=1)))
     assert not holds(results_of(good, late=1))
+
+
+def a_pair(without_us: float, with_us: float, *, bad: int = 0) -> Pair:
+    def a_slice(cpu_us: float, bad: int) -> Slice:
+        return Slice(rate=10_000, cpu_us=cpu_us, redis_us=20, bad=bad)
+
+    return Pair(without=a_slice(without_us, 0), with_list=a_slice(with_us, bad))
+
+
+def lists_of(*pairs: Pair, told: int = 1_000, each: float = 8.8, worker: float = 70.0) -> ListsResults:
+    return ListsResults(
+        numbers=999_000,
+        buckets=25_013,
+        bytes_a_number=each,
+        bytes_floor=16,
+        bytes_goal=10,
+        upload=Uploaded(
+            body_bytes=1,
+            taken_s=1,
+            done_s=2,
+            rows=1_000_000,
+            applied=999_000,
+            rejected=1_000,
+            rejected_told=told,
+        ),
+        peaks={"worker": Growth(first_mb=66, all_mb=worker)},
+        growth_limit_mb=16,
+        rebuild_s=9,
+        ping_ratio=dearer(list(pairs), lambda of: of.cpu_us),
+        ping_limit=1.05,
+        redis_ratio=1,
+        without=middle_of_slices([pair.without for pair in pairs]),
+        with_list=middle_of_slices([pair.with_list for pair in pairs]),
+        pairs=list(pairs),
+    )
+
+
+def test_a_long_list_holds_when_small_flat_whole_and_cheap() -> None:
+    good = a_pair(80, 82)
+    assert lists_hold(lists_of(good))
+    assert not lists_hold(lists_of(a_pair(80, 85)))
+    assert not lists_hold(lists_of(good, told=999))
+    assert not lists_hold(lists_of(good, each=16.1))
+    assert not lists_hold(lists_of(good, worker=83))
+    assert not lists_hold(lists_of(a_pair(80, 82, bad=1)))
+
+
+def test_how_much_dearer_a_ping_is_is_the_median_of_neighbours() -> None:
+    pairs = [a_pair(80, 88), a_pair(200, 202), a_pair(100, 100)]
+    assert dearer(pairs, lambda of: of.cpu_us) == 1.01
+
+
+def test_rows_of_an_upload_are_possible_numbers_once_each_but_for_every_thousandth() -> None:
+    told = [read_e164(row.strip()) for row in rows(30_000)]
+    assert [place for place, number in enumerate(told) if number is None] == list(range(999, 30_000, 1_000))
+    good = [number for number in told if number]
+    assert len(set(good)) == len(good)
+    assert not any(number.startswith("+1212") for number in good), "the load's callers"
 
 
 @pytest.mark.parametrize("area", [212, 213, 646])
