@@ -13,6 +13,6 @@ lint: venv ; @$(BIN)/ruff format --check . && $(BIN)/ruff check . ## formatting 
 types: venv ; @$(BIN)/mypy ## static types, strict
 imports: venv ; @$(BIN)/lint-imports ## arrows between rooms point down
 budgets: venv ; @$(BIN)/pytest tests/pure/test_budgets.py ## sizes, parameters, cycles, purity
-bench: venv ; @$(BIN)/python -m loadtests.bench ## measure pings against the smallest possible server, durable answers against pgbench
+bench: venv ; @$(BIN)/python -m loadtests.bench ## measure pings against the smallest possible server, durable answers against pgbench, a list of a million numbers
 lock: venv ; @requirements/make_lock.sh ## resolve dependencies anew, pinned by hash
 clean: ; @rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache ## forget what was built; .ringpost stays
