@@ -1,6 +1,7 @@
 """Uploads over HTTP: stored as they come, refused whole when they cannot be read, in force when the worker is done."""
 
 import json
+from random import Random
 
 import pytest
 
@@ -58,6 +59,35 @@ def test_a_long_body_is_stored_in_chunks_and_applied(bench: Bench, loop: Loop) -
     target = f"/rtbs.json?key=case{NUMBER:04d}-key-that-pings&source_id=pub_a&caller_number=2125557777"
     answer = send(bench.pings.service(), Sent(method="GET", target=target, headers={}, body=b""))
     assert b"caller_suppressed" in answer.body
+
+
+BAD = ["no number", "+1", "12", "2125550100x", "列表"]
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_each_of_a_thousand_bad_rows_is_told_by_its_number(bench: Bench, loop: Loop, kind: str) -> None:
+    """Bodies come in pieces, are cut into chunks, and end anywhere in a row: the numbers stay those of the file."""
+    dice = Random(5)
+    rows = [
+        f"{dice.choice(['', '1', '+1'])}313{555 + place // 10_000}{place % 10_000:04d}"
+        for place in range(30_000)
+    ]
+    bad = sorted(dice.sample(range(30_000), 1_000))
+    for place in bad:
+        rows[place] = dice.choice(BAD)
+    if kind == "json":
+        _, told = sent(bench, json={"caller_list_upload": {"numbers": "\n".join(rows)}})
+    else:
+        head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        body = head + "\r\n".join(f"{row},more" for row in rows) + "\r\n--x--\r\n"
+        _, told = sent(bench, body=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    upload = told["caller_list_upload"]
+    assert isinstance(upload, dict)
+    assert len(loop.run(bench.pings.postgres.fetch(SELECT_CHUNKS, upload["id"]))) > 4
+    loop.run(worked(bench))
+    told = shown(bench, upload["id"])
+    assert (told["rows_read"], told["rows_applied"], told["rows_rejected"]) == (30_000, 29_000, 1_000)
+    assert told["rejected"] == [{"row": place + 1, "reason": "caller_number_invalid"} for place in bad]
 
 
 @pytest.mark.parametrize(
