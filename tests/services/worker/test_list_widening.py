@@ -10,6 +10,8 @@ from shared.errors import Unavailable
 from shared.stores import lists, redis_keys
 from shared.stores.hot_company import SCRIPTS
 from tests.support.account_store import AccountStore, opened
+from tests.support.processes import running_service, worker_settings
+from tests.support.waiting import eventually
 
 MANY = [f"+1212555{place:04d}" for place in range(4_000)]
 
@@ -82,3 +84,14 @@ async def test_a_company_whose_shard_is_cold_is_looked_at_later(store: AccountSt
     await store.warm()
     await work(store)
     assert await counts(store) == [101, 101, 64]
+
+
+async def test_a_worker_looks_at_lists_by_itself(store: AccountStore, fresh_redis: str) -> None:
+    made = await a_list(store, 2, *MANY)
+    with running_service("worker", worker_settings(store.dsn, fresh_redis)):
+
+        async def is_widened() -> bool:
+            return await counts(store) == [64, 101, 64] and not await store.rows("TABLE list_widenings")
+
+        await eventually(is_widened, within_s=20.0, what="the list has the buckets that it needs")
+    assert await store.lists_of(2, MANY[-1]) == {made}
