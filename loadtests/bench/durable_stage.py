@@ -16,15 +16,8 @@ from msgspec import Struct
 from loadtests.bench.cpu import pin
 from loadtests.bench.durable_calls import Calls, make_calls
 from loadtests.bench.pgbench import FILL_TABLE, MAKE_TABLE, ROWS, SCRIPT, Pgbench
-from loadtests.bench.stage import SECRETS, SERVER_CORE, apply_account, move_to_load_core, ringpost
-from tests.support.engines import (
-    beside_postgres,
-    fresh_database_of,
-    make_template,
-    running_postgres,
-    running_redis,
-    throw_away_folder,
-)
+from loadtests.bench.stage import DSN, SERVER_CORE, apply_account, move_to_load_core, ringpost, start_stores
+from tests.support.engines import beside_postgres, throw_away_folder
 from tests.support.processes import ServiceProcess, running_service
 
 _ACCOUNT = Path(__file__).with_name("durable.yaml")
@@ -48,13 +41,10 @@ def set_up_durable(calls_each: int) -> Iterator[DurableStage]:
     """Stores, the account, its calls, and one worker of the data service. calls_each: for each kind of conversion."""
     move_to_load_core()
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(durable=True))
-        make_template(postgres.url)
-        dsn = stack.enter_context(fresh_database_of(postgres.url))
-        stored = stack.enter_context(running_redis())
-        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
+        environment = start_stores(stack, durable=True)
         tokens = apply_account(environment, _ACCOUNT)
         ringpost(environment, "rebuild-hot")
+        dsn = environment[DSN]
         keeps = asyncio.run(_prepare(dsn))
         calls = asyncio.run(make_calls(dsn, each=calls_each, now_ms=int(time.time() * 1000)))
         script = stack.enter_context(throw_away_folder()) / "row.sql"

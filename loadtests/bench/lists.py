@@ -70,7 +70,7 @@ def fill(stage: ListsStage) -> Filled:
         first = _peaks_mb(services)
         uploaded = upload(services.target, NUMBERS)
         last = _peaks_mb(services)
-        numbers, buckets = asyncio.run(count_listed(stage.dsn))
+        numbers, buckets = asyncio.run(count_listed(stage))
         grown = stage.used_bytes() - used
     return Filled(
         upload=uploaded,

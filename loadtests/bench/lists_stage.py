@@ -17,20 +17,16 @@ from loadtests.bench.cpu import pin
 from loadtests.bench.list_upload import Target
 from loadtests.bench.stage import (
     ACCOUNT,
-    SECRETS,
+    DSN,
+    REDIS_URL,
     SERVER_CORE,
     apply_account,
     fill_caps,
     move_to_load_core,
     ringpost,
+    start_stores,
 )
-from tests.support.engines import (
-    fresh_database_of,
-    make_template,
-    running_postgres,
-    running_redis,
-    throw_away_folder,
-)
+from tests.support.engines import throw_away_folder
 from tests.support.processes import ServiceProcess, running_service
 
 _LIST = "suppressed_long"
@@ -44,7 +40,6 @@ class ListsStage(Struct, frozen=True, kw_only=True):
     """What is up. tokens and long_tokens: of the two accounts, by the key's name."""
 
     environment: Mapping[str, str]
-    dsn: str
     redis: "redis.Redis"
     tokens: Mapping[str, str]
     long_tokens: Mapping[str, str]
@@ -95,22 +90,16 @@ def set_up_lists() -> Iterator[ListsStage]:
     """Stores that keep what they are told, and both accounts."""
     move_to_load_core()
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(durable=True))
-        make_template(postgres.url)
-        dsn = stack.enter_context(fresh_database_of(postgres.url))
-        stored = stack.enter_context(running_redis())
-        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
+        environment = start_stores(stack, durable=True)
         long = stack.enter_context(throw_away_folder()) / "account.yaml"
         long.write_text(_with_a_list(ACCOUNT.read_text()))
         tokens, long_tokens = (apply_account(environment, file) for file in (ACCOUNT, long))
-        asyncio.run(fill_caps(dsn))
+        asyncio.run(fill_caps(environment[DSN]))
         ringpost(environment, "rebuild-hot")
-        client = redis.Redis.from_url(stored.url)
+        client = redis.Redis.from_url(environment[REDIS_URL])
         client.config_set("auto-aof-rewrite-percentage", 0)  # a rewrite forks, on the core of the load
         stack.callback(client.close)
-        yield ListsStage(
-            environment=environment, dsn=dsn, redis=client, tokens=tokens, long_tokens=long_tokens
-        )
+        yield ListsStage(environment=environment, redis=client, tokens=tokens, long_tokens=long_tokens)
 
 
 def _with_a_list(account: str) -> str:
@@ -159,9 +148,9 @@ FROM companies c WHERE name = 'Bench Lists'
 """
 
 
-async def count_listed(dsn: str) -> tuple[int, int]:
+async def count_listed(stage: ListsStage) -> tuple[int, int]:
     """How many numbers the account's lists have, and in how many buckets they stand in Redis."""
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(stage.environment[DSN])
     try:
         row = await connection.fetchrow(COUNT_LISTED)
         assert row is not None

@@ -25,6 +25,7 @@ from tests.support.processes import ServiceProcess, running_service
 SERVER_CORE, LOAD_CORE = 0, 1
 BODY_BYTES = 186  # of a reserved answer
 ACCOUNT = Path(__file__).with_name("account.yaml")
+DSN, REDIS_URL = "RINGPOST_POSTGRES_DSN", "RINGPOST_REDIS_URL"
 SECRETS = {"RINGPOST_PEPPER": "bench-" + "p" * 26, "RINGPOST_KEY_ENCRYPTION_KEY": "0" * 64}
 FILL_CAPS = """
 INSERT INTO cap_fills (company_id, subject, hour_at, hour_n, day_at, day_n, month_at, month_n, hard_n, live_n)
@@ -56,20 +57,16 @@ def set_up() -> Iterator[Stage]:
     """Stores, the account, a hello-world and one rtb worker, each on its core."""
     move_to_load_core()
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres())
-        make_template(postgres.url)
-        dsn = stack.enter_context(fresh_database_of(postgres.url))
-        stored = stack.enter_context(running_redis())
-        environment = {"RINGPOST_POSTGRES_DSN": dsn, "RINGPOST_REDIS_URL": stored.url, **SECRETS}
+        environment = start_stores(stack)
         tokens = apply_account(environment, ACCOUNT)
-        asyncio.run(fill_caps(dsn))
+        asyncio.run(fill_caps(environment[DSN]))
         ringpost(environment, "rebuild-hot")
         public = {name: value for name, value in environment.items() if "ENCRYPTION" not in name}
         rtb = stack.enter_context(running_service("rtb", public))
         hello_port, hello = stack.enter_context(_hello())
         for pid in (rtb.pid, hello.pid):
             pin(pid, SERVER_CORE)
-        client = redis.Redis.from_url(stored.url)
+        client = redis.Redis.from_url(environment[REDIS_URL])
         client.config_set("auto-aof-rewrite-percentage", 0)  # a rewrite forks, on the core of the load
         stack.callback(client.close)
         yield Stage(
@@ -80,6 +77,14 @@ def set_up() -> Iterator[Stage]:
             tokens=tokens,
             hot={name: client.hgetall(name) for name in client.scan_iter("*:[hf]*")},
         )
+
+
+def start_stores(stack: ExitStack, *, durable: bool = False) -> dict[str, str]:
+    """Empty stores until the stack is closed; the environment in which services and commands find them."""
+    postgres = stack.enter_context(running_postgres(durable=durable))
+    make_template(postgres.url)
+    dsn = stack.enter_context(fresh_database_of(postgres.url))
+    return {DSN: dsn, REDIS_URL: stack.enter_context(running_redis()).url, **SECRETS}
 
 
 def move_to_load_core() -> None:
