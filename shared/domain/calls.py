@@ -119,6 +119,7 @@ class Call(Struct, frozen=True, kw_only=True):
     reserved_buyer_id: int = 0
     reserved_group_id: int = 0
     reserved_bid: Decimal | None = None
+    reserved_number: str = ""
     only_reserved: bool = False
     promised_payout: Decimal | None = None
     bid: Decimal | None = None

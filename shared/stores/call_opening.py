@@ -77,6 +77,7 @@ def as_ordinary(call: Call) -> Call:
         reserved_buyer_id=0,
         reserved_group_id=0,
         reserved_bid=None,
+        reserved_number="",
         only_reserved=False,
         promised_payout=None,
         via="number" if call.number else "sip",

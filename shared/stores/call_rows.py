@@ -19,15 +19,41 @@ _tags = msgspec.json.Decoder(dict[str, str]).decode
 CALL_COLUMNS = """c.uuid::text AS uuid, c.company_id, c.started_at, c.rev, c.status, c.outcome, c.provider, c.provider_call_id,
        c.caller, c.dialed_number, c.campaign_id, c.publisher_id, c.buyer_id, c.group_id,
        c.reservation_uuid::text AS reservation_uuid, c.ping_key_id, c.reserved_buyer_id, c.reserved_group_id, c.reserved_bid,
-       c.only_reserved, c.promised_payout, c.bid_revenue, c.via, c.rescued, c.repeat, c.duplicate, c.forwarded_at,
-       c.answered_at, c.ended_at, c.closed_at, c.hung_up_by, c.total_duration_s, c.told_connected_s, c.connected_duration_s,
-       c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value, c.posted_at, c.revision,
+       c.reserved_number, c.only_reserved, c.promised_payout, c.bid_revenue, c.via, c.rescued, c.repeat, c.duplicate,
+       c.forwarded_at, c.answered_at, c.ended_at, c.closed_at, c.hung_up_by, c.total_duration_s, c.told_connected_s,
+       c.connected_duration_s, c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value, c.posted_at, c.revision,
        c.ledger_entries, c.fired::text AS fired, c.flow::text AS flow"""
 _TAGS_OF_CALL = """(SELECT coalesce(json_object_agg(t.name, t.value)::text, '{}') FROM call_tags t
         WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid AND {}) AS tags"""
 LEG_COLUMNS = """uuid::text AS uuid, position, buyer_id, group_id, number, timeout_seconds, send_digits, bid, status, place,
        subjects, hour_at, day_at, month_at, group_hour_at, group_day_at, group_month_at, dialled_at, answered_at, ended_at,
        failure, connected_s, transferred_from::text AS transferred_from, warm"""
+
+
+_SAME = (
+    *(
+        "uuid",
+        "company_id",
+        "rev",
+        "provider",
+        "provider_call_id",
+        "campaign_id",
+        "reserved_bid",
+        "only_reserved",
+    ),
+    *(
+        "promised_payout",
+        "rescued",
+        "repeat",
+        "duplicate",
+        "dialed_s",
+        "payable",
+        "receivable",
+        "revenue",
+        "payout",
+    ),
+    *("revision", "ledger_entries"),
+)
 
 
 def tags_when(when: str) -> str:
@@ -38,17 +64,12 @@ def tags_when(when: str) -> str:
 def call_of(row: Record) -> Call:
     """A row of CALL_COLUMNS."""
     return Call(
-        uuid=row["uuid"],
-        company_id=row["company_id"],
+        **{name: row[name] for name in _SAME},
         started_ms=unix_ms(row["started_at"]),
-        rev=row["rev"],
         status=CallStatus(row["status"]),
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        provider=row["provider"],
-        provider_call_id=row["provider_call_id"],
         caller=row["caller"] or "",
         number=row["dialed_number"] or "",
-        campaign_id=row["campaign_id"],
         publisher_id=row["publisher_id"] or 0,
         buyer_id=row["buyer_id"] or 0,
         group_id=row["group_id"] or 0,
@@ -56,14 +77,9 @@ def call_of(row: Record) -> Call:
         ping_key_id=row["ping_key_id"] or 0,
         reserved_buyer_id=row["reserved_buyer_id"] or 0,
         reserved_group_id=row["reserved_group_id"] or 0,
-        reserved_bid=row["reserved_bid"],
-        only_reserved=row["only_reserved"],
-        promised_payout=row["promised_payout"],
+        reserved_number=row["reserved_number"] or "",
         bid=row["bid_revenue"],
         via=row["via"] or "",
-        rescued=row["rescued"],
-        repeat=row["repeat"],
-        duplicate=row["duplicate"],
         forwarded_ms=unix_ms(row["forwarded_at"]),
         answered_ms=unix_ms(row["answered_at"]),
         ended_ms=unix_ms(row["ended_at"]),
@@ -72,16 +88,9 @@ def call_of(row: Record) -> Call:
         told_total_s=row["total_duration_s"],
         told_connected_s=row["told_connected_s"],
         connected_s=row["connected_duration_s"],
-        dialed_s=row["dialed_s"],
         recording_url=row["recording_url"] or "",
-        payable=row["payable"],
-        receivable=row["receivable"],
-        revenue=row["revenue"],
-        payout=row["payout"],
         posted=row["posted_value"],
         posted_ms=unix_ms(row["posted_at"]),
-        revision=row["revision"],
-        ledger_entries=row["ledger_entries"],
         fired=_names(row["fired"]),
         flow=_flow(row["flow"]),
     )

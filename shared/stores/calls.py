@@ -90,8 +90,8 @@ SELECT EXISTS (SELECT FROM calls WHERE company_id = $1 AND caller = $2 AND diale
 INSERT_CALL = """
 INSERT INTO calls (company_id, started_at, uuid, status, provider, provider_call_id, call_key_hmac, caller, dialed_number,
     number_id, campaign_id, publisher_id, reservation_uuid, ping_key_id, reserved_buyer_id, reserved_group_id, reserved_bid,
-    only_reserved, promised_payout, via, repeat)
-VALUES ($1, $2, $3, 'ringing', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    reserved_number, only_reserved, promised_payout, via, repeat)
+VALUES ($1, $2, $3, 'ringing', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 """
 
 
@@ -132,6 +132,7 @@ async def insert_call(connection: Connection, call: Call, *, key_hmac: bytes) ->
         call.reserved_buyer_id or None,
         call.reserved_group_id or None,
         call.reserved_bid,
+        call.reserved_number or None,
         call.only_reserved,
         call.promised_payout,
         call.via or None,

@@ -15,6 +15,7 @@ from shared.domain.caps import HeldPlaces
 from shared.domain.plan import Plan
 from shared.domain.routing.seats import Seat
 from shared.domain.routing.subjects import subjects_of
+from shared.domain.routing.waterfall import number_of
 from shared.domain.settlement import dedupe_s
 from shared.stores.call_changes import Saving, save_change
 from shared.stores.calls import load_nearest
@@ -68,7 +69,7 @@ async def place_leg(
             taken = await take(connection, state.call.company_id, subjects=subjects)
             if taken is None:
                 raise _GivenUp(Full())
-            leg = _leg(new, position=len(state.legs) + 1, held=taken.held)
+            leg = _leg(new, state, held=taken.held)
             call = state.call if state.legs else replace(state.call, forwarded_ms=new.at_ms)
             change = CallChange(state=replace(state, call=call, legs=(*state.legs, leg)))
             change = books.fire(change, "selected")
@@ -105,14 +106,14 @@ async def save_report(
     return Written(state=_now(change.state), mirror=mirror)
 
 
-def _leg(new: NewLeg, *, position: int, held: HeldPlaces) -> Leg:
+def _leg(new: NewLeg, state: CallState, *, held: HeldPlaces) -> Leg:
     buyer, group = new.seat.buyer, new.seat.group
     return Leg(
         uuid=new.uuid,
-        position=position,
+        position=len(state.legs) + 1,
         buyer_id=buyer.id,
         group_id=group.id if group else 0,
-        number=buyer.number,
+        number=number_of(buyer, state.call),
         timeout_seconds=buyer.timeout_seconds,
         send_digits=buyer.send_digits,
         bid=new.bid,

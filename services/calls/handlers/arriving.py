@@ -111,7 +111,7 @@ class Arriving:
         came = Came(
             call=call,
             number_tags=tags_of(plan.numbers.get(inbound.number)),
-            ping_tags=texts(ping.tags) if ping else {},
+            ping_tags={**texts(ping.tags if ping else {}), **(promise.winner.tags if promise else {})},
         )
         books = self._desk.books(evaluation)
         opened = await open_call(pools.postgres, came, hmac_of=self._hmac_of, books=books)

@@ -60,14 +60,15 @@ def new_call(plan: Plan, inbound: Inbound, *, uuid: str, promise: Promise | None
 def _promised(call: Call, plan: Plan, *, promise: Promise) -> Call:
     winner = promise.winner
     buyer = plan.buyers.get(winner.buyer_id)
-    has_bid = buyer is not None and buyer.bid_revenue is not None and bool(winner.revenue)
+    bids = buyer is not None and (buyer.bid_revenue is not None or buyer.ask is not None)
     return replace(
         call,
         reservation_uuid=promise.uuid,
         ping_key_id=promise.key_id,
         reserved_buyer_id=winner.buyer_id,
         reserved_group_id=winner.group_id,
-        reserved_bid=Decimal(winner.revenue) if has_bid else None,
+        reserved_bid=Decimal(winner.revenue) if bids and winner.revenue else None,
+        reserved_number=winner.number,
         only_reserved=promise.only_reserved,
         promised_payout=Decimal(winner.payout) if winner.payout else None,
         via="rtb",

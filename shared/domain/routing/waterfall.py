@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from shared.domain.calls import CallState
+from shared.domain.calls import Call, CallState
 from shared.domain.hand_backs import last_rejection
-from shared.domain.plan import ListIds
+from shared.domain.plan import Buyer, ListIds
 from shared.domain.reasons import Reason
 from shared.domain.routing.candidates import Ordered
 from shared.domain.routing.evaluation import Evaluation
@@ -57,7 +57,7 @@ def waterfall(
     tried = {leg.buyer_id for leg in state.legs}
     seats: list[Seat] = []
     for seat in _handed_on((*reserved, *ordered.seats), state):
-        reason = list_refusal(seat.buyer.lists, members) or _unreachable(seat)
+        reason = list_refusal(seat.buyer.lists, members) or _unreachable(seat, call)
         if reason is not None:
             dropped[reason] += 1
         elif seat.buyer.id not in tried:
@@ -118,6 +118,12 @@ def _bid(seat: Seat, state: CallState) -> Decimal | None:
     return state.call.reserved_bid if is_reserved else seat.buyer.bid_revenue
 
 
-def _unreachable(seat: Seat) -> Reason | None:
-    """A number that only the buyer's own answer would tell."""
-    return Reason.NO_NUMBER if seat.buyer.number.startswith("[") else None
+def number_of(buyer: Buyer, call: Call) -> str:
+    """Where a buyer's call goes: to the number that it answered with when it was asked, else to its own; a token is none."""
+    if buyer.id == call.reserved_buyer_id and call.reserved_number:
+        return call.reserved_number
+    return "" if buyer.number.startswith("[") else buyer.number
+
+
+def _unreachable(seat: Seat, call: Call) -> Reason | None:
+    return None if number_of(seat.buyer, call) else Reason.NO_NUMBER

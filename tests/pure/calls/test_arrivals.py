@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.calls.rules.arrivals import Promise, new_call, promise_of, tags_of, texts
 from shared.domain import uuid7
+from shared.domain.bids import Asking
 from shared.domain.calls import Call, CallStatus
 from shared.domain.ping_log import PingRow, Replay
 from shared.domain.pings import Winner
@@ -126,6 +127,13 @@ def test_a_promised_call_has_what_the_ping_was_told() -> None:
     assert (call.reserved_buyer_id, call.reserved_group_id) == (1, 5)
     assert (call.promised_payout, call.reserved_bid) == (Decimal("12.25"), Decimal("20.50"))
     assert not call.only_reserved
+
+
+def test_what_an_asked_buyer_answered_is_kept_too() -> None:
+    winner = Winner(buyer_id=1, revenue="30", number="+18005550199", tags={"b_zip": "10001"})
+    plan = a_plan([a_buyer(1, number="[number]", ask=Asking(url="https://buyer.example/bid"))])
+    call = arrived(plan, promise=promised(winner))
+    assert (call.reserved_bid, call.reserved_number) == (Decimal(30), "+18005550199")
 
 
 def test_its_key_follows_from_the_reservation_that_buyers_were_told_it_by() -> None:

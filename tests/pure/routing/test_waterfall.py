@@ -10,7 +10,7 @@ from shared.domain.calls import Call, CallState, Leg
 from shared.domain.plan import ListIds, Plan, Publisher
 from shared.domain.reasons import Reason
 from shared.domain.routing.evaluation import Evaluation
-from shared.domain.routing.waterfall import Waterfall, waterfall
+from shared.domain.routing.waterfall import Waterfall, number_of, waterfall
 from shared.domain.schedule import Block
 from tests.support.plans import PUBLISHER, a_buyer, a_company, a_group, a_plan, rules
 
@@ -117,6 +117,16 @@ def test_a_number_that_only_an_answer_would_tell_is_passed_over() -> None:
     fall = fall_of(a_plan([a_buyer(1, number="[number]"), a_buyer(2)]))
     assert buyers(fall) == [[2]]
     assert fall.dropped[Reason.NO_NUMBER] == 1
+
+
+def test_the_number_that_the_reserved_buyer_answered_with_is_dialled_for_it_alone() -> None:
+    buyers_of_tokens = [a_buyer(1, number="[number]"), a_buyer(2, number="[number]"), a_buyer(3)]
+    plan, answered = a_plan(buyers_of_tokens), "+18005550199"
+    fall = fall_of(plan, reserved_buyer_id=1, reserved_number=answered)
+    assert buyers(fall) == [[1], [3]]
+    call = replace(CALL, reserved_buyer_id=3, reserved_number=answered)
+    assert [number_of(plan.buyers[place], call) for place in (1, 2, 3)] == ["", "", answered]
+    assert number_of(plan.buyers[3], CALL) == plan.buyers[3].number
 
 
 def test_the_reserved_bid_is_what_it_was() -> None:
