@@ -220,7 +220,8 @@ def _transferred(leg: Leg, legs: list[Leg]) -> Leg:
     taken = any(not each.warm or 0 < leg.ended_ms <= (each.ended_ms or leg.ended_ms) for each in others)
     if not taken or leg.status not in {LegStatus.ANSWERED, LegStatus.ENDED}:
         return leg
-    return replace(leg, status=LegStatus.TRANSFERRED, place="used")
+    place = leg.place if leg.transferred_from else "used"  # one that dialled its buyer again took none
+    return replace(leg, status=LegStatus.TRANSFERRED, place=place)
 
 
 def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:

@@ -38,8 +38,8 @@ class ActiveCall(Struct, frozen=True, kw_only=True):
 class HandOn(Struct, frozen=True, kw_only=True):
     """What is dialled for a transfer.
 
-    Shape: number is of the directory; warm: the buyer stays, and the caller is held. leaves: the switch ends the buyer's leg at
-    once, as a Twilio call's redirect does.
+    Shape: number is of the directory, and key_id of who asks; 0 = nobody: the buyer itself is dialled again. warm: the buyer
+    stays, and the caller is held. leaves: the switch ends the buyer's leg at once, as a Twilio call's redirect does.
     """
 
     leg_uuid: str
@@ -52,16 +52,24 @@ class HandOn(Struct, frozen=True, kw_only=True):
 
 
 def transferor(state: CallState, members: Collection[int]) -> Leg | Reason:
-    """The leg by which a buyer of the group has the caller, if it may hand it on now; else why not."""
+    """The leg by which a buyer of the group has the caller, if it may hand it on now; else why not.
+
+    Shape: a buyer that was dialled again, as its transfer had failed, has the caller by that leg.
+    """
     if state.call.ended_ms:
         return Reason.CALLER_HUNG_UP
-    of_group = [leg for leg in state.legs if leg.buyer_id in members and not leg.transferred_from]
-    if any(leg.status is LegStatus.TRANSFERRED for leg in of_group):
-        return Reason.ALREADY_TRANSFERRED
+    others = _others(state)
+    of_group = [leg for leg in state.legs if leg.buyer_id in members and leg.uuid not in others]
     held = next((leg for leg in of_group if leg.status is LegStatus.ANSWERED), None)
-    if any(leg.transferred_from and leg.is_open for leg in state.legs):
-        return Reason.ALREADY_TRANSFERRED
-    return held or Reason.CALL_NOT_FOUND
+    under_way = any(leg.transferred_from and leg.is_open and leg is not held for leg in state.legs)
+    gone = held is None and any(leg.status is LegStatus.TRANSFERRED for leg in of_group)
+    return Reason.ALREADY_TRANSFERRED if under_way or gone else held or Reason.CALL_NOT_FOUND
+
+
+def _others(state: CallState) -> frozenset[str]:
+    """The legs of those whom buyers have handed the caller on to; one that only dials its buyer again is none."""
+    back = {each["leg"] for each in state.call.flow if each.get("decision") == _ENTRY and not each["key_id"]}
+    return frozenset(leg.uuid for leg in state.legs if leg.transferred_from and leg.uuid not in back)
 
 
 def handed_on(state: CallState, leg: Leg, *, to: HandOn) -> CallState:
@@ -103,21 +111,20 @@ def not_told(state: CallState, leg: Leg, *, at_ms: int) -> CallState:
 
 
 def returning(state: CallState) -> Leg | None:
-    """The buyer's leg that a caller goes back to, once: it was over when the transfer failed."""
+    """The buyer's leg that a caller goes back to, once a transfer: it was over when that failed."""
     if state.call.ended_ms or any(leg.is_open for leg in state.legs):
         return None
-    tries = [leg for leg in state.legs if leg.transferred_from]
-    if not tries:
+    last = next((leg for leg in reversed(state.legs) if leg.transferred_from), None)
+    if last is None or last.uuid not in _others(state):
         return None
-    first = next(leg for leg in state.legs if leg.uuid == tries[-1].transferred_from)
-    over = first.status is LegStatus.ENDED and first.ended_ms <= tries[-1].ended_ms
-    return first if over and tries[-1].number != first.number else None
+    first = next(leg for leg in state.legs if leg.uuid == last.transferred_from)
+    return first if first.status is LegStatus.ENDED and first.ended_ms <= last.ended_ms else None
 
 
 def held_transfer(state: CallState, uuid: str, *, answered: bool) -> Leg | Reason:
     """A transfer that is under way, its caller held; else why it is none. answered: whoever was dialled must be there."""
-    leg = next((each for each in state.legs if each.uuid == uuid and each.transferred_from), None)
-    if leg is None:
+    leg = next((each for each in state.legs if each.uuid == uuid), None)
+    if leg is None or leg.uuid not in _others(state):
         return Reason.TRANSFER_NOT_FOUND
     if state.call.ended_ms:
         return Reason.CALLER_HUNG_UP

@@ -89,11 +89,13 @@ async def find_call_of(postgres: Postgres, key: Key, *, transfer_uuid: str) -> s
     return await postgres.fetchval(FIND_TRANSFER, transfer_uuid, key.company_id) or ""
 
 
+# Whom a call was handed on to has it for nobody's group; a buyer that was dialled again (by no key) has it as before.
 LOAD_ACTIVE = """
 SELECT c.uuid::text AS uuid, c.caller, c.dialed_number, l.number, c.started_at, l.dialled_at
 FROM calls c JOIN legs l ON l.company_id = c.company_id AND l.call_started_at = c.started_at AND l.call_uuid = c.uuid
 WHERE c.company_id = $1 AND c.ended_at IS NULL AND c.started_at > now() - interval '48 hours'
-  AND c.started_at < now() + interval '1 day' AND l.status = 'answered' AND l.transferred_from IS NULL
+  AND c.started_at < now() + interval '1 day' AND l.status = 'answered'
+  AND (l.transferred_from IS NULL OR c.flow @> jsonb_build_array(jsonb_build_object('leg', l.uuid, 'key_id', 0)))
   AND l.buyer_id IN (SELECT buyer_id FROM buyer_group_members WHERE group_id = $2)
 ORDER BY c.started_at DESC LIMIT $3
 """

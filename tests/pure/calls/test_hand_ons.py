@@ -27,6 +27,16 @@ def begun(**fields: object) -> CallState:
     return handed_on(state, state.legs[0], to=replace(TO, **fields))
 
 
+def brought_back() -> CallState:
+    """The buyer is dialled again, by nobody's key."""
+    gone = told(begun(), news("l1", "ended", 10), news("t", "no_answer", 30))
+    first = returning(gone)
+    assert first is not None
+    assert first.uuid == "l1"
+    to = replace(TO, leg_uuid="r", number=first.number, key_id=0, at_ms=NOW_MS + 31_000)
+    return handed_on(gone, first, to=to)
+
+
 def news(leg: str, what: str, after_s: int, **told: int) -> LegNews:
     return LegNews(leg_uuid=leg, news=what, at_ms=NOW_MS + after_s * 1000, **told)
 
@@ -85,13 +95,37 @@ def test_a_failure_leaves_the_caller_with_the_buyer_or_brings_it_back_once() -> 
     assert statuses(stays) == [LegStatus.ANSWERED, LegStatus.NO_ANSWER]
     assert returning(stays) is None
     assert returning(told(stays, news("l1", "ended", 50))) is None, "he left after it had failed"
-    gone = told(begun(), news("l1", "ended", 10), news("t", "no_answer", 30))
+    back = brought_back()
+    assert returning(told(back, news("r", "busy", 40))) is None
+    assert statuses(told(back, news("r", "answered", 40)))[0] is LegStatus.TRANSFERRED
+
+
+def test_a_buyer_that_was_dialled_again_hands_its_caller_on_again() -> None:
+    ringing = brought_back()
+    assert transferor(ringing, GROUP) is Reason.ALREADY_TRANSFERRED
+    assert held_transfer(ringing, "r", answered=False) is Reason.TRANSFER_NOT_FOUND
+    state = told(ringing, news("r", "answered", 35))
+    leg = transferor(state, GROUP)
+    assert isinstance(leg, Leg)
+    assert leg.uuid == "r"
+    again = handed_on(state, leg, to=replace(TO, leg_uuid="t2", at_ms=NOW_MS + 41_000))
+    assert transferor(again, GROUP) is Reason.ALREADY_TRANSFERRED
+    assert isinstance(transferor(told(again, news("t2", "busy", 45)), GROUP), Leg)
+    taken = told(again, news("t2", "answered", 45))
+    assert transferor(taken, GROUP) is Reason.ALREADY_TRANSFERRED
+    assert statuses(taken)[2:] == [LegStatus.TRANSFERRED, LegStatus.ANSWERED]
+    assert [each.place for each in taken.legs] == ["used", "returned", "returned", "returned"]
+    gone = told(again, news("r", "ended", 42), news("t2", "busy", 45))
+    first = returning(gone)
+    assert first is not None
+    assert first.uuid == "r"
+
+
+def test_a_directory_may_name_the_buyer_s_own_number() -> None:
+    gone = told(begun(number="+18005550111"), news("l1", "ended", 10), news("t", "no_answer", 30))
     first = returning(gone)
     assert first is not None
     assert first.uuid == "l1"
-    back = handed_on(gone, first, to=replace(TO, leg_uuid="r", number=first.number, at_ms=NOW_MS + 31_000))
-    assert returning(told(back, news("r", "busy", 40))) is None
-    assert statuses(told(back, news("r", "answered", 40)))[0] is LegStatus.TRANSFERRED
 
 
 def test_what_the_switch_did_not_hear_changes_nothing() -> None:
@@ -127,3 +161,17 @@ def test_reports_of_a_transfer_may_come_in_any_order() -> None:
     )
     ends = {repr(told(begun(), *order)) for order in permutations(reports)}
     assert len(ends) == 1
+
+
+def test_reports_of_a_second_transfer_may_come_in_any_order() -> None:
+    state = told(brought_back(), news("r", "answered", 35))
+    again = handed_on(state, state.legs[2], to=replace(TO, leg_uuid="t2", at_ms=NOW_MS + 41_000))
+    reports: tuple[Report, ...] = (
+        news("t2", "answered", 50),
+        news("r", "ended", 50, connected_s=15),
+        news("t2", "ended", 90, connected_s=40),
+        CallOver(at_ms=NOW_MS + 90_000),
+    )
+    ends = {repr(told(again, *order)) for order in permutations(reports)}
+    assert len(ends) == 1
+    assert told(again, *reports).call.connected_s == 90
