@@ -12,6 +12,7 @@ from services.control.handlers.lists import Lists
 from services.control.handlers.rejecting import Rejecting
 from services.control.handlers.transferring import Transferring
 from services.control.settings import ControlServiceSettings
+from services.control.store import GroupCalls
 from services.control.wire.rejecting import write_reject_fault
 from services.control.wire.transferring import write_control_fault, write_transfer_fault
 from shared.chores import Chores
@@ -73,8 +74,10 @@ class ControlApp:
         self._chores.start("switches", directory.run)
         access = ListAccess(desk, postgres, pepper=settings.pepper.reveal().encode())
         lists = Lists(access, ListDesk(postgres, pools.redis), postgres=postgres)
+        calls = GroupCalls(desk, postgres, redis=pools.redis)
         of_calls = Handlers(
-            Rejecting(desk, pools, telling=telling), Transferring(desk, postgres, telling=telling)
+            Rejecting(desk, calls, telling=telling),
+            Transferring(desk, calls, postgres=postgres, telling=telling),
         )
         self.routes = (
             *_routes(of_calls),

@@ -7,6 +7,8 @@ switch was not told: the buyer has the caller then, as before.
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from msgspec import Struct
+
 from services.control.rules.nouns import (
     Active,
     Desk,
@@ -16,9 +18,10 @@ from services.control.rules.nouns import (
     Refused,
 )
 from services.control.rules.transferring import entry_of, transfer_of
+from services.control.store import GroupCall, GroupCalls
 from shared.domain import uuid7
 from shared.domain.calls import CallState, Leg
-from shared.domain.hand_ons import HandOn, handed_on, held_transfer, not_told, taken_back, transferor
+from shared.domain.hand_ons import Entry, HandOn, handed_on, held_transfer, not_told, taken_back, transferor
 from shared.domain.key_settings import CallTransferSettings, Kind
 from shared.domain.keys import Key
 from shared.domain.reasons import Reason
@@ -27,7 +30,6 @@ from shared.errors import Unavailable
 from shared.stores import live_calls
 from shared.stores.key_desk import Holder, KeyDesk
 from shared.stores.keyring import AGAIN, Again
-from shared.stores.placing import Moved, save_report
 from shared.stores.postgres import Postgres
 from shared.telling import Telling
 
@@ -36,11 +38,20 @@ B = TypeVar("B", Desk, HandedOn, Active)
 _TRIES = 12
 
 
+class _Gathered(Struct, frozen=True, kw_only=True):
+    """What a transfer is decided by. Shape: leg is the buyer's, which may hand the caller on."""
+
+    state: CallState
+    leg: Leg
+    entries: tuple[Entry, ...]
+
+
 class Transferring:
     """Takes transfers. Errors: Unavailable when Postgres is away: then nothing was done."""
 
-    def __init__(self, desk: KeyDesk, postgres: Postgres, *, telling: Telling) -> None:
+    def __init__(self, desk: KeyDesk, calls: GroupCalls, *, postgres: Postgres, telling: Telling) -> None:
         self._desk = desk
+        self._calls = calls
         self._postgres = postgres
         self._telling = telling
 
@@ -81,27 +92,17 @@ class Transferring:
         raise Unavailable("call")
 
     async def _viewed(self, holder: Holder, asked: Handing) -> Desk | Reason | Again:
-        held = await self._held(holder, asked)
-        if not isinstance(held, live_calls.Held):
-            return held
-        leg = transferor(held.state, held.members) if held.state else Reason.CALL_NOT_FOUND
-        if isinstance(leg, Reason) or held.state is None:
-            return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
-        entries = await live_calls.load_entries(self._postgres, _directory_id(holder.key))
-        call = held.state.call
-        return Desk(key_id=holder.key.id, call_uuid=call.uuid, caller=call.caller, entries=entries)
+        found = await self._gathered(holder, asked)
+        if not isinstance(found, _Gathered):
+            return found
+        call = found.state.call
+        return Desk(key_id=holder.key.id, call_uuid=call.uuid, caller=call.caller, entries=found.entries)
 
     async def _started(self, holder: Holder, asked: Handing) -> HandedOn | Reason | Again:
-        held = await self._held(holder, asked)
-        if not isinstance(held, live_calls.Held):
-            return held
-        state = held.state
-        leg = transferor(state, held.members) if state else Reason.CALL_NOT_FOUND
-        if isinstance(leg, Reason) or state is None:
-            return leg if isinstance(leg, Reason) else Reason.CALL_NOT_FOUND
-        entries = await live_calls.load_entries(self._postgres, _directory_id(holder.key))
-        entry = entry_of(entries, asked)
-        leaves = state.call.provider.startswith("twilio/")
+        found = await self._gathered(holder, asked)
+        if not isinstance(found, _Gathered):
+            return found
+        entry, leaves = entry_of(found.entries, asked), found.state.call.provider.startswith("twilio/")
         if entry is None or (asked.hold and leaves):
             return Reason.NOT_IN_DIRECTORY if entry is None else Reason.TRANSFEROR_GONE
         to = HandOn(
@@ -113,19 +114,32 @@ class Transferring:
             warm=asked.hold,
             leaves=leaves,
         )
-        return await self._dialled(holder.key, state, leg=leg, to=to)
+        return await self._dialled(holder.key, found.state, leg=found.leg, to=to)
+
+    async def _gathered(self, holder: Holder, asked: Handing) -> _Gathered | Reason | Again:
+        """The call that its buyer may hand on now, and whom the key's directory names."""
+        found = await self._calls.find(holder, asked)
+        if not isinstance(found, GroupCall):
+            return found
+        leg = transferor(found.state, found.members)
+        if isinstance(leg, Reason):
+            return leg
+        settings = holder.key.settings
+        assert isinstance(settings, CallTransferSettings)
+        entries = await live_calls.load_entries(self._postgres, settings.directory_id)
+        return _Gathered(state=found.state, leg=leg, entries=entries)
 
     async def _dialled(
         self, key: Key, state: CallState, *, leg: Leg, to: HandOn
     ) -> HandedOn | Reason | Again:
         """Write the leg, tell the switch; when that cannot be told, all is as before."""
-        begun = await self._kept(state, handed_on(state, leg, to=to))
+        begun = await self._calls.keep(state, handed_on(state, leg, to=to))
         if isinstance(begun, Again):
             return begun
         new, call = begun.legs[-1], begun.call
         if await self._telling.tell(call, transfer_of(call, new)):
             return HandedOn(key_id=key.id, call_uuid=call.uuid, transfer_uuid=new.uuid, caller=call.caller)
-        await self._kept(begun, not_told(begun, new, at_ms=self._desk.clock.now_ms()))
+        await self._calls.keep(begun, not_told(begun, new, at_ms=self._desk.clock.now_ms()))
         return Reason.SWITCH_SILENT
 
     async def _conferred(self, holder: Holder, asked: OnTransfer) -> HandedOn | Reason | Again:
@@ -149,7 +163,7 @@ class Transferring:
         leg = held_transfer(state, asked.transfer_uuid, answered=False)
         if isinstance(leg, Reason):
             return leg
-        back = await self._kept(state, taken_back(state, leg, at_ms=self._desk.clock.now_ms()))
+        back = await self._calls.keep(state, taken_back(state, leg, at_ms=self._desk.clock.now_ms()))
         if isinstance(back, Again):
             return back
         call = back.call
@@ -161,15 +175,6 @@ class Transferring:
             return AGAIN
         calls = await live_calls.load_active(self._postgres, holder.key)
         return Active(key_id=holder.key.id, calls=calls)
-
-    async def _held(self, holder: Holder, asked: Handing) -> live_calls.Held | Reason | Again:
-        """The group's call that is meant."""
-        if asked.group and not await live_calls.is_group(self._postgres, holder.key, named=asked.group):
-            return Reason.SCOPE if await self._desk.is_current(holder, 0) else AGAIN
-        held = await live_calls.find_held(
-            self._postgres, holder.key, caller=asked.caller, call_uuid=asked.call_uuid
-        )
-        return held if await self._desk.is_current(holder, held.version) else AGAIN
 
     async def _state_of(self, holder: Holder, asked: OnTransfer) -> CallState | Reason | Again:
         """The call of a transfer; another group's is none."""
@@ -184,17 +189,3 @@ class Transferring:
         if not await self._desk.is_current(holder, held.version):
             return AGAIN
         return held.state or Reason.TRANSFER_NOT_FOUND
-
-    async def _kept(self, before: CallState, after: CallState) -> CallState | Again:
-        plan = await self._desk.plan(before.call.company_id, before.call.campaign_id)
-        if isinstance(plan, Again):
-            return plan
-        books = self._desk.books(plan)
-        written = await save_report(self._postgres, before, after=after, plan=plan, books=books)
-        return AGAIN if isinstance(written, Moved) else written.state
-
-
-def _directory_id(key: Key) -> int:
-    settings = key.settings
-    assert isinstance(settings, CallTransferSettings)
-    return settings.directory_id
