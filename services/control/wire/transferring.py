@@ -194,10 +194,13 @@ def _fault(reason: Reason, refusal: Refusal) -> Fault:
 
 def write_transfer_fault(fault: Fault) -> HttpAnswer:
     """The server's own refusals for the page and its form."""
-    told = replace(fault, headers=(*fault.headers, ("X-Ringpost-Reason", fault.reason)))
-    return replace(write_error(told), body=f"FAILED {fault.text}".encode(), content_type=TEXT)
+    return replace(_told(fault), body=f"FAILED {fault.text}".encode(), content_type=TEXT)
 
 
 def write_control_fault(fault: Fault) -> HttpAnswer:
-    """The server's own refusals for Call Control."""
-    return replace(write_error(fault), body=_encode({"success": False, "error": fault.text}))
+    """The server's own refusals for Call Control, whose words do not tell one reason from another."""
+    return replace(_told(fault), body=_encode({"success": False, "error": fault.text}))
+
+
+def _told(fault: Fault) -> HttpAnswer:
+    return write_error(replace(fault, headers=(*fault.headers, ("X-Ringpost-Reason", fault.reason))))

@@ -69,13 +69,10 @@ class Bench:
 
     async def open_company(self, account: dict[str, Any], command_url: str = "") -> Switch:
         """Store an account and its switches, which take commands at an address or none."""
-        read, problems = read_account(account)
-        order = Order(account=read, problems=tuple(problems), actor="tests", prune=False)
-        applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order=order)
-        await hot_sync.apply(self.postgres, self.redis, company_id=applied.company_id)
+        company_id = await self.apply(account)
         sid = f"AC{account['company']['name']}"
         twilio = NewCredential(
-            company_id=applied.company_id,
+            company_id=company_id,
             kind="twilio",
             account_id=sid,
             secret=_SECRET,
@@ -85,15 +82,23 @@ class Bench:
         async with self.postgres.transaction() as connection:
             await create_credential(connection, self._sealer, new=twilio, actor="tests")
             credential_id = await create_credential(connection, self._sealer, new=generic, actor="tests")
-            shard = await connection.fetchval(FIND_SHARD, applied.company_id)
+            shard = await connection.fetchval(FIND_SHARD, company_id)
         return Switch(
-            company_id=applied.company_id,
+            company_id=company_id,
             shard=shard,
             credential_id=credential_id,
             account_sid=sid,
             key=account["postback_keys"][0]["token"],
             number=account["campaigns"][0]["numbers"][1]["number"],
         )
+
+    async def apply(self, account: dict[str, Any]) -> int:
+        """Make the stored account as this one, as `ringpost apply` does; its company's id. Errors: AccountError."""
+        read, problems = read_account(account)
+        order = Order(account=read, problems=tuple(problems), actor="tests", prune=False)
+        applied = await apply_account(self.postgres, Vault(pepper=PEPPER.encode()), order=order)
+        await hot_sync.apply(self.postgres, self.redis, company_id=applied.company_id)
+        return applied.company_id
 
     def until_known(self, switch: Switch) -> None:
         """Wait until the calls service takes the switch's requests: it looks for new ones five times a second."""

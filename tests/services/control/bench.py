@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from shared.stores.account.applying import AccountError
 from shared.stores.moments import moment
 from tests.services.calls.bench import PUBLIC_URL, SEALED_WITH, Bench, Switch
 from tests.services.rtb.bench import PEPPER, Loop, send
@@ -33,6 +34,14 @@ class ControlBench:
         switch = self.loop.run(self.calls.open_company(account, self.receiver.url))
         self.calls.until_known(switch)
         return switch
+
+    def apply(self, account: dict[str, Any]) -> list[str]:
+        """Store an account again; where its problems are, when it is refused."""
+        try:
+            self.loop.run(self.calls.apply(account))
+        except AccountError as refused:
+            return [problem.path for problem in refused.problems]
+        return []
 
     def ask(
         self,

@@ -4,9 +4,11 @@ A file is one of the calls service's (tests/services/calls/cases.py), with these
 - reject: what a buyer sends: key (the name of a key of the account), group (`East`, or `{group East}` for its id), query, and
   spelling, method and headers where they are not the usual ones; expect has status, text and reason (the header's);
 - ask: any other request: method, path, query, headers, form or json, and key (its token goes as `key`) or api_key; expect has
-  status, body (JSON, some of its fields), text (the whole), html (what the page holds), not (what it must not hold);
+  status, reason (the header's), body (JSON, some of its fields), text (the whole), html (what the page holds), not (what it
+  must not hold);
 - commands: what the switch was told since, in order;
 - told: what the address of commands answers from now on: a status, 200 at first;
+- apply: changes to the account file, applied again; expect has refused, where its problems are;
 - answered_ago: that many seconds pass after the answers of all legs.
 """
 
@@ -38,6 +40,7 @@ DEEDS = {
     "commands",
     "answered_ago",
     "told",
+    "apply",
 }
 STEP_FIELDS = DEEDS | {"expect", "call"}
 REJECT_FIELDS = {"key", "group", "query", "spelling", "method", "headers"}
@@ -72,6 +75,7 @@ class ControlPlay(Play):
     def __init__(self, bench: ControlBench, *, switch: Switch, account: dict[str, Any]) -> None:
         super().__init__(bench.calls, bench.loop, switch=switch, stranger=switch)
         self._control = bench
+        self._account = account
         self._tokens = {key["name"]: key["token"] for key in account["postback_keys"]}
         bench.commands()
         bench.receiver.plan(answer())
@@ -83,6 +87,9 @@ class ControlPlay(Play):
             matches(self._filled({"status": 200, **step.get("expect", {})}), told)
         elif "ask" in step:
             self._asked(self._filled(step["ask"]), step.get("expect", {}))
+        elif "apply" in step:
+            self._account = changed(self._account, step["apply"])
+            assert self._control.apply(self._account) == step.get("expect", {}).get("refused", [])
         elif "told" in step:
             self._control.receiver.plan(answer(step["told"]))
         elif "commands" in step:
@@ -112,6 +119,7 @@ class ControlPlay(Play):
         if "body" in wanted:
             matches(wanted["body"], given.json())
         assert wanted.get("text", text) == text
+        assert wanted.get("reason", "") in {"", given.headers.get("x-ringpost-reason")}
         assert [each for each in wanted.get("html", ()) if each not in text] == [], text
         assert [each for each in wanted.get("not", ()) if each in text] == [], text
 

@@ -25,7 +25,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     Shape: path has `{key}` where the token stands in it, and `{campaign}`, `{target}`, `{company}`, `{group}` for ids of
     the home company; takes is `key` or the other name of its parameter. own: the keys that pass;
-    quiet: its protocol has a word for a refusal, but none for the reason.
+    quiet: its protocol has a word for a refusal, but tells no reason.
     """
 
     service: str
@@ -119,7 +119,6 @@ def _of_calls() -> Iterator[Row]:
             path=path,
             own=both,
             takes="api_key",
-            quiet=True,
         )
 
 
