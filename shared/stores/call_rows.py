@@ -21,8 +21,8 @@ CALL_COLUMNS = """c.uuid::text AS uuid, c.company_id, c.started_at, c.rev, c.sta
        c.reservation_uuid::text AS reservation_uuid, c.ping_key_id, c.reserved_buyer_id, c.reserved_group_id, c.reserved_bid,
        c.reserved_number, c.only_reserved, c.promised_payout, c.bid_revenue, c.via, c.rescued, c.repeat, c.duplicate,
        c.forwarded_at, c.answered_at, c.ended_at, c.closed_at, c.hung_up_by, c.total_duration_s, c.told_connected_s,
-       c.connected_duration_s, c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value, c.posted_at, c.revision,
-       c.ledger_entries, c.fired::text AS fired, c.flow::text AS flow"""
+       c.connected_duration_s, c.dialed_s, c.recording_url, c.payable, c.receivable, c.revenue, c.payout, c.posted_value,
+       c.posted_at, c.revision, c.ledger_entries, c.fired::text AS fired, c.flow::text AS flow"""
 _TAGS_OF_CALL = """(SELECT coalesce(json_object_agg(t.name, t.value)::text, '{}') FROM call_tags t
         WHERE t.company_id = c.company_id AND t.call_started_at = c.started_at AND t.call_uuid = c.uuid AND {}) AS tags"""
 LEG_COLUMNS = """uuid::text AS uuid, position, buyer_id, group_id, number, timeout_seconds, send_digits, bid, status, place,
