@@ -41,6 +41,9 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     BROKEN = "broken"  # the connection ended before the answer did
     PROTOCOL = "protocol"  # what came is not HTTP
+    TOO_LARGE = "too_large"  # more came than anybody reads; where a reply is not cut instead
+    BUSY = "busy"  # not sent: as much as may be is under way there already
+    SHUT = "shut"  # not sent: it failed so often of late that it is left alone for a while
 
 
 class Failed(Struct, frozen=True, kw_only=True):
