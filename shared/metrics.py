@@ -51,6 +51,21 @@ CAP_REFUSALS = Tally(
 )
 TRACES_LEFT_OUT = Tally("ringpost_traces_left_out", "Pings whose trace was dropped: the stream is long.")
 
+# buyers
+BUYER_REQUESTS = Tally(
+    "ringpost_buyer_requests",
+    "Pings to buyers and posts to winners, by what came of them.",
+    labels={"request": ("ping", "post"), "outcome": ("answered", "status", *Failure)},
+)
+BUYER_SECONDS = Timing(
+    "ringpost_buyer_seconds",
+    "From asking a buyer to its answer, or to giving up.",
+    labels={"request": ("ping", "post")},
+)
+BUYER_BREAKERS_OPENED = Tally(
+    "ringpost_buyer_breakers_opened", "Buyers left alone for a while because they failed too often."
+)
+
 # event stream
 STREAM_LAG_SECONDS = Level(
     "ringpost_stream_lag_seconds", "Age of the oldest undrained event.", folding="livemax"
