@@ -4,6 +4,7 @@ Owns the rhythm, and the order in which a chunk, its hot copy and the flip follo
 shared/stores/list_upload_turns.py does.
 """
 
+from shared.errors import Unavailable
 from shared.metrics import LIST_UPLOAD_ROWS
 from shared.stores import hot_sync
 from shared.stores.list_upload_turns import (
@@ -28,16 +29,23 @@ class ListUploadJob:
     def __init__(self, postgres: Postgres, redis: Redis) -> None:
         self._postgres = postgres
         self._redis = redis
+        self._passed_over: list[int] = []
 
     async def step(self) -> bool:
         """Some room, or one chunk, or one flip, or some dead numbers; whether there is more to do.
 
+        Shape: a company whose shard is away is passed over until all others are done.
         Errors: Unavailable; what was applied stays noted for Redis. Cost: three queries when there is nothing to do.
         """
-        waiting = await find_waiting(self._postgres)
+        waiting = await find_waiting(self._postgres, but_for=self._passed_over)
         if waiting is None:
+            self._passed_over = []
             return await self._tidied()
-        return await self._made_room(waiting) or await self._applied()
+        try:
+            return await self._made_room(waiting) or await self._applied()
+        except Unavailable:
+            self._passed_over.append(waiting.company_id)
+            raise
 
     async def _made_room(self, waiting: Waiting) -> bool:
         """Whether a step was taken towards buckets for all rows: before the first is applied, when there is least to move."""
@@ -48,7 +56,7 @@ class ListUploadJob:
         return await widen_some(self._postgres, self._redis, company_id=company_id)
 
     async def _applied(self) -> bool:
-        turn = await apply_chunk(self._postgres)
+        turn = await apply_chunk(self._postgres, but_for=self._passed_over)
         if turn is None:
             return False
         LIST_UPLOAD_ROWS.add("applied", n=turn.applied)

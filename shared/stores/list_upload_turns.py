@@ -8,6 +8,7 @@ no moment with half a list. Uploads of one list take turns, in the order in whic
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 from asyncpg import Record
@@ -41,7 +42,7 @@ SELECT u.id::text AS upload_id, u.key_id, u.action, u.clear_before_upload, u.gen
        u.rows_applied, jsonb_array_length(u.rejected) AS details, u.created_at,
        l.id, l.company_id, l.level, l.entity_id, l.name, l.expires_after_seconds, l.generation_id
 FROM caller_list_uploads u JOIN caller_lists l ON l.id = u.list_id
-WHERE u.status = 'Processing' AND ($1::uuid IS NULL OR u.id = $1) AND NOT EXISTS (
+WHERE u.status = 'Processing' AND ($1::uuid IS NULL OR u.id = $1) AND u.company_id <> ALL ($2::bigint[]) AND NOT EXISTS (
     SELECT FROM caller_list_uploads e WHERE e.list_id = u.list_id AND e.status = 'Processing' AND e.id < u.id)
 ORDER BY u.id LIMIT 1
 """
@@ -61,9 +62,9 @@ class Waiting(Struct, frozen=True, kw_only=True):
     clears: bool
 
 
-async def find_waiting(postgres: Postgres) -> Waiting | None:
-    """The oldest upload that is whole and not over, None when there is none."""
-    row = await postgres.fetchrow(TAKE_UPLOAD, None)
+async def find_waiting(postgres: Postgres, *, but_for: Sequence[int] = ()) -> Waiting | None:
+    """The oldest upload that is whole and not over, None when there is none. Shape: but_for are companies left out."""
+    row = await postgres.fetchrow(TAKE_UPLOAD, None, but_for)
     if row is None:
         return None
     begins = row["action"] == "create" and not row["rows_read"]
@@ -86,10 +87,13 @@ WHERE id = $1
 """
 
 
-async def apply_chunk(postgres: Postgres) -> Turn | None:
-    """Apply the next chunk of the oldest upload; None when there is nothing to do. Cost: by the chunk's size."""
+async def apply_chunk(postgres: Postgres, *, but_for: Sequence[int] = ()) -> Turn | None:
+    """Apply the next chunk of the oldest upload; None when there is nothing to do. Shape: as find_waiting.
+
+    Cost: by the chunk's size.
+    """
     async with postgres.transaction() as connection:
-        row = await connection.fetchrow(TAKE_TO_APPLY, None)
+        row = await connection.fetchrow(TAKE_TO_APPLY, None, but_for)
         if row is None:
             return None
         turn = Turn(upload_id=row["upload_id"], company_id=row["company_id"])
@@ -160,7 +164,7 @@ async def finish_upload(postgres: Postgres, turn: Turn) -> bool:
     Shape: its numbers must stand in Redis before. An upload without one good row has failed, and clears nothing.
     """
     async with postgres.transaction() as connection:
-        row = await connection.fetchrow(TAKE_TO_FLIP, turn.upload_id)
+        row = await connection.fetchrow(TAKE_TO_FLIP, turn.upload_id, ())
         if row is None:
             return False
         failed = row["rows_read"] > 0 and row["rows_applied"] == 0

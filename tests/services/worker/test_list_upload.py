@@ -8,8 +8,9 @@ import pytest
 from services.worker.list_upload import ListUploadJob
 from shared.domain.keys import Level
 from shared.domain.lists import CallerList
+from shared.errors import Unavailable
 from shared.stores import list_uploads as uploads
-from shared.stores import lists
+from shared.stores import lists, redis_keys
 from shared.stores.hot_company import SCRIPTS
 from shared.stores.list_widening import make_room
 from tests.support.account_store import PEPPER, AccountStore, opened
@@ -188,6 +189,31 @@ async def test_uploads_of_a_list_take_turns(store: AccountStore) -> None:
     await upload(store, made, GOOD[1], turn=3, action="delete")
     await work(store)
     assert await standing(store, made) == set(GOOD[2:])
+
+
+async def test_an_upload_to_a_cold_shard_holds_up_no_other(store: AccountStore) -> None:
+    made = await a_list(store)
+    await store.apply({"company": {"name": "Another"}})
+    async with store.postgres.transaction() as connection:
+        other = await lists.create_list(
+            connection, COMPANY + 1, level=Level.COMPANY, entity_id=COMPANY + 1, name="suppressed"
+        )
+    cold = await upload(store, made, "\n".join(GOOD), turn=1)
+    warm = await upload(store, other, GOOD[0], turn=2)
+    await store.redis.command(COMPANY, "HDEL", redis_keys.head(COMPANY), "epoch")
+    job, away = ListUploadJob(store.postgres, store.redis), 0
+    for _ in range(6):
+        try:
+            await job.step()
+        except Unavailable:
+            away += 1
+    assert away > 1, "it is tried again"
+    assert (await done(store, other, warm)).status == "Completed"
+    assert await store.lists_of(COMPANY + 1, GOOD[0]) == {other.id}
+    await store.warm()
+    while (await done(store, made, cold)).status == "Processing":
+        await job.step()
+    assert await standing(store, made) == set(GOOD)
 
 
 async def test_a_deleted_list_takes_its_upload_with_it(store: AccountStore) -> None:
