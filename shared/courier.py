@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from shared.clock import Clock
 from shared.domain.outgoing import Failed
+from shared.domain.request_text import Unsendable
 from shared.domain.webhook_message import Envelope, write_message
-from shared.domain.webhook_text import Unsendable
 from shared.domain.webhooks import pause_after
 from shared.logs import get_logger
 from shared.metrics import WEBHOOK_DELIVERIES, WEBHOOKS_DEAD

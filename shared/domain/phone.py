@@ -17,6 +17,7 @@ CallerTags = dict[str, str | tuple[str, ...]]
 
 # area code and exchange: first digit 2 to 9, and not a service code (N11)
 _nanp = re.compile(r"(?:[+ ]?1)?([2-9](?!11)[0-9]{2}[2-9](?!11)[0-9]{6})").fullmatch
+_nanp_e164 = re.compile(r"\+1([2-9][0-9]{9})").fullmatch
 _written = re.compile(r"\+?[0-9() ./-]+").fullmatch
 _without_punctuation = str.maketrans("", "", "() ./-")
 _LONGEST_WRITTEN = 40
@@ -60,6 +61,12 @@ def _read_foreign(bare: str) -> str | None:
     if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
         return None
     return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def nanp_of(e164: str) -> str:
+    """The ten digits of a North American number, "" of any other."""
+    plain = _nanp_e164(e164)
+    return plain[1] if plain else ""
 
 
 def caller_tags(e164: str) -> CallerTags:

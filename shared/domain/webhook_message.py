@@ -7,7 +7,6 @@ handed in.
 import base64
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,14 +17,12 @@ from shared.domain.call_keys import call_key
 from shared.domain.iso_time import write_ms
 from shared.domain.money import rounded
 from shared.domain.outgoing import Message
-from shared.domain.webhook_text import Unsendable, Values, fill_body, fill_headers, fill_url, is_json
+from shared.domain.phone import nanp_of
+from shared.domain.request_text import JSON, RequestText, Unsendable, Values, content_type_of, fill_request
 from shared.domain.webhooks import Facts, Payload, read_payload
 
 _BODILESS = frozenset({"GET", "DELETE"})
-_JSON = "application/json"
-_TEXT = "text/plain; charset=utf-8"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the form of a secret
-_nanp = re.compile(r"\+1([2-9][0-9]{9})").fullmatch
 _encode = msgspec.json.Encoder().encode
 
 
@@ -53,26 +50,18 @@ def write_message(payload: bytes, envelope: Envelope, *, pepper: bytes) -> Messa
 
 def render(told: Payload, *, key: str) -> Message | Unsendable:
     """The request without its signature. Shape: key is the call's own."""
-    values = _values(told.facts, key)
-    url = fill_url(told.url, values)
-    if isinstance(url, Unsendable):
-        return url
-    headers = fill_headers(told.headers, values)
-    given = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-    if told.body:
-        body = fill_body(told.body, values, content_type=given)
-        kind = _JSON if is_json(told.body, "") else _TEXT
-    else:
-        body = "" if told.method in _BODILESS else _encode(_standard(told)).decode()
-        kind = _JSON
-    if body and not given:
-        headers["Content-Type"] = kind
-    return Message(method=told.method, url=url, headers=headers, body=body.encode())
+    text = RequestText(method=told.method, url=told.url, headers=told.headers, body=told.body)
+    message = fill_request(text, _values(told.facts, key))
+    if isinstance(message, Unsendable) or told.body or told.method in _BODILESS:
+        return message
+    headers = (
+        message.headers if content_type_of(message.headers) else {**message.headers, "Content-Type": JSON}
+    )
+    return msgspec.structs.replace(message, headers=headers, body=_encode(_standard(told)))
 
 
 def _values(facts: Facts, key: str) -> Values:
     """Every token by its name; ours win over tags that are called the same."""
-    nanp = _nanp(facts.caller)
     publisher = dict.fromkeys(("publisher_id", "source_id", "affiliate_id"), facts.publisher_id)
     return {
         **facts.tags,
@@ -80,7 +69,7 @@ def _values(facts: Facts, key: str) -> Values:
         "call_uuid": facts.call_uuid,
         "call_key": key,
         "caller_number": facts.caller,
-        "nanp_caller_number": nanp[1] if nanp else "",
+        "nanp_caller_number": nanp_of(facts.caller),
         "campaign_id": facts.campaign_id,
         "called_number": facts.called_number,
         "call_duration": str(facts.duration_s),

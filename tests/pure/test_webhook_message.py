@@ -16,8 +16,8 @@ from standardwebhooks import WebhookVerificationError
 
 from shared.domain.call_keys import call_key, is_call_key
 from shared.domain.outgoing import Message
+from shared.domain.request_text import Unsendable
 from shared.domain.webhook_message import Envelope, render, secret_of, sign, write_message
-from shared.domain.webhook_text import Unsendable
 from shared.domain.webhooks import Facts, Payload
 
 PEPPER = b"pepper-of-the-tests"

@@ -1,9 +1,9 @@
-"""How a webhook's URL, headers and body take the values of a call.
+"""How the URL, headers and body of a request that we send take values: a webhook's of a call, a buyer's of a ping.
 
 Owns the tokens' notation and what each place makes of a value. Must never let a value change what stands around it: not the
 host, not the path's folders, not the headers' lines, not the structure of a JSON, form or XML body.
 
-The laws (data.md, webhooks):
+The laws (data.md, webhooks; rtb.md, downstream pings):
 - `[name]` is a token; what is unknown or absent is empty; a bare JSON number or literal (`[1]`, `[null]`) is no token;
 - the scheme and the host of a URL take none;
 - a token inside a JSON string is escaped; one outside stays bare when it is a JSON number, else it becomes a string.
@@ -16,9 +16,20 @@ from urllib.parse import quote, unquote
 import msgspec
 from msgspec import Struct
 
+from shared.domain.outgoing import Message
 from shared.domain.xml_text import xml_text
 
 Values = Mapping[str, str]
+JSON = "application/json"
+
+
+class RequestText(Struct, frozen=True, kw_only=True):
+    """A request as its author wrote it, tokens and all."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: str = ""
 
 
 class Unsendable(Struct, frozen=True, kw_only=True):
@@ -56,6 +67,37 @@ _OURS = frozenset(
 )
 
 
+def tokens_of(text: RequestText) -> frozenset[str]:
+    """The names that a request asks values of."""
+    return frozenset(
+        name for part in (text.url, *text.headers.values(), text.body) for name in _token.findall(part)
+    )
+
+
+def fill_request(text: RequestText, values: Values) -> Message | Unsendable:
+    """The request with its values, and with the type of a body that was given none."""
+    url = fill_url(text.url, values)
+    if isinstance(url, Unsendable):
+        return url
+    headers = fill_headers(text.headers, values)
+    given = content_type_of(headers)
+    body = fill_body(text.body, values, content_type=given)
+    if body and not given:
+        headers["Content-Type"] = _kind_of(text.body)
+    return Message(method=text.method, url=url, headers=headers, body=body.encode())
+
+
+def content_type_of(headers: Mapping[str, str]) -> str:
+    """What the headers say of the body, "" when nothing."""
+    return next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+
+
+def _kind_of(body: str) -> str:
+    if is_json(body, ""):
+        return JSON
+    return "application/xml" if _looks_xml(body) else "text/plain; charset=utf-8"
+
+
 def fill_url(template: str, values: Values) -> str | Unsendable:
     """The URL with each value percent-encoded whole."""
     parts = _url(template)
@@ -83,7 +125,8 @@ def fill_body(template: str, values: Values, *, content_type: str) -> str:
         return _filled_json(template, values)
     if "form-urlencoded" in kind:
         return _filled(template, values, write=_percent)
-    return _filled(template, values, write=xml_text if "xml" in kind else str)
+    is_xml = "xml" in kind or (not kind and _looks_xml(template))
+    return _filled(template, values, write=xml_text if is_xml else str)
 
 
 def is_json(template: str, content_type: str) -> bool:
@@ -92,6 +135,10 @@ def is_json(template: str, content_type: str) -> bool:
         return True
     looks = template.lstrip()[:1] in {"{", "["} and _token_first(template) is None
     return looks and not any(other in content_type for other in ("form-urlencoded", "xml"))
+
+
+def _looks_xml(template: str) -> bool:
+    return template.lstrip().startswith("<?xml")
 
 
 def _filled(template: str, values: Values, *, write: Callable[[str], str]) -> str:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.domain.webhook_text import Unsendable, fill_body, fill_headers, fill_url, is_json
+from shared.domain.outgoing import Message
+from shared.domain.request_text import (
+    RequestText,
+    Unsendable,
+    fill_body,
+    fill_headers,
+    fill_request,
+    fill_url,
+    is_json,
+    tokens_of,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 NASTY = (
@@ -240,3 +250,44 @@ def test_a_value_is_no_template(value: str) -> None:
         fill_body("<[tag]>", {"tag": f"[age]{value}", "age": "42"}, content_type="text/csv")
         == f"<[age]{value}>"
     )
+
+
+def test_which_values_a_request_asks() -> None:
+    text = RequestText(
+        method="POST",
+        url="https://a.test/[one]?x=[two]",
+        headers={"X-A": "[three]", "[no]": "x"},
+        body='{"a": "[four]", "b": [five], "c": [1], "d": [null]}',
+    )
+    assert tokens_of(text) == {"one", "two", "three", "four", "five"}
+    assert tokens_of(RequestText(method="GET", url="https://a.test/")) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "filled"),
+    [
+        ('{"a": "[tag]"}', {}, "application/json", '{"a": "<\\"&>"}'),
+        (
+            '<?xml version="1.0"?><a>[tag]</a>',
+            {},
+            "application/xml",
+            '<?xml version="1.0"?><a>&lt;&quot;&amp;&gt;</a>',
+        ),
+        ("<?xml[tag]", {"content-type": "text/csv"}, "text/csv", '<?xml<"&>'),
+        ("a=[tag]", {}, "text/plain; charset=utf-8", 'a=<"&>'),
+        ("a=[tag]", {"Content-Type": "application/x-www-form-urlencoded"}, None, "a=%3C%22%26%3E"),
+        ("", {}, "", ""),
+    ],
+)
+def test_a_body_says_what_it_is(body: str, headers: dict[str, str], kind: str | None, filled: str) -> None:
+    text = RequestText(method="POST", url="https://a.test/", headers=headers, body=body)
+    message = fill_request(text, {"tag": '<"&>'})
+    assert isinstance(message, Message)
+    said = {name.lower(): value for name, value in message.headers.items()}
+    assert said.get("content-type", "") == (headers.get("Content-Type", "") if kind is None else kind)
+    assert message.body.decode() == filled
+
+
+def test_a_request_whose_url_leads_elsewhere_is_not_made() -> None:
+    text = RequestText(method="GET", url="https://[host]/")
+    assert isinstance(fill_request(text, {"host": "a.test"}), Unsendable)
