@@ -213,9 +213,17 @@ def root_scalars(body: bytes) -> Parameters:
         texts = {name: _scalar(raw) for name, raw in raws.items() if bytes(raw)[:1] not in {b"{", b"["}}
     except (ValueError, RecursionError):
         return {}
-    told = {name: text for name, text in texts.items() if name and text is not None}
-    sound = [(n, text) for n, text in told.items() if "\0" not in n + text and not fault_of_tags({n: text})]
-    return dict(sound[:_MOST_TAGS])
+    return sound_ones({name: text for name, text in texts.items() if text is not None})
+
+
+def sound_ones(told: Parameters) -> Parameters:
+    """Those of what a stranger told that may be tags. Shape: at most 100, the first ones."""
+    return dict([(name, text) for name, text in told.items() if name and is_sound(name, text)][:_MOST_TAGS])
+
+
+def is_sound(name: str, value: str) -> bool:
+    """Whether a tag has a tag's size, and no NUL."""
+    return "\0" not in name + value and not fault_of_tags({name: value})
 
 
 def _scalar(raw: Raw) -> str | None:

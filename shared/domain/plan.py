@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from shared.domain.bids import Asking
+from shared.domain.asks import Asking
 from shared.domain.caps import Caps
 from shared.domain.schedule import Block
 from shared.domain.tags import Rule
@@ -54,8 +54,8 @@ class Company(Struct, frozen=True, kw_only=True):
 class Buyer(Struct, frozen=True, kw_only=True):
     """A buyer as a candidate.
 
-    Units: bid_revenue in the company's currency, None = no static bid; timeout_seconds of ringing.
-    Shape: ask is how it is asked for its bid, None = it is not; tag_prefix is for what it answers then.
+    Shape: asking is None for a buyer that is not asked for its bid. Units: bid_revenue in the company's currency, None = no
+    static bid; timeout_seconds of ringing.
     """
 
     id: int
@@ -72,8 +72,7 @@ class Buyer(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     lists: ListIds = ListIds()
     bid_revenue: Decimal | None = None
-    ask: Asking | None = None
-    tag_prefix: str = ""
+    asking: Asking | None = None
     timeout_seconds: int = 30
     send_digits: str = ""
 

@@ -4,14 +4,10 @@ Owns the loading of shared/domain/plan.py's Structs, in one snapshot with the co
 Must never cache: shared/stores/config_cache.py does. Writes nothing.
 """
 
-from decimal import Decimal
-from typing import Any
-
 import msgspec
 from asyncpg import Record
 
-from shared.domain.bids import Asking
-from shared.domain.caps import Caps
+from shared.domain.asks import compile_bid
 from shared.domain.lists import Effect, effect_of
 from shared.domain.plan import (
     Buyer,
@@ -24,14 +20,13 @@ from shared.domain.plan import (
     Route,
 )
 from shared.domain.schedule import Block
+from shared.stores.account.parts import read_bid, read_caps
 from shared.stores.plan_causes import load_criteria, load_webhooks, read_rules
 from shared.stores.postgres import Connection, Postgres
 
 _blocks = msgspec.json.Decoder(tuple[Block, ...]).decode
 _names = msgspec.json.Decoder(dict[str, str]).decode
 _features = msgspec.json.Decoder(dict[str, bool]).decode
-_decode_asking = msgspec.json.Decoder(Asking).decode
-_anything = msgspec.json.Decoder(dict[str, Any]).decode
 
 SELECT_COMPANY = """
 SELECT id, shard, config_version, time_zone, list_buckets, features::text AS features FROM companies WHERE id = $1
@@ -160,7 +155,7 @@ async def _groups(connection: Connection, ids: list[int]) -> dict[int, Group]:
             priority=row["priority"],
             weight=row["weight"],
             paused=row["paused"],
-            caps=_caps(row),
+            caps=read_caps(row),
             members=tuple(row["members"]),
         )
         for row in (await connection.fetch(SELECT_GROUPS, ids) if ids else [])
@@ -170,7 +165,7 @@ async def _groups(connection: Connection, ids: list[int]) -> dict[int, Group]:
 SELECT_BUYERS = """
 SELECT id, tid, name, dba, number, priority, weight, paused, time_zone, business_hours::text AS business_hours,
        cap_concurrency, cap_hard, cap_hourly, cap_daily, cap_monthly, tags::text AS tags, bid::text AS bid,
-       timeout_seconds, send_digits, tag_prefix
+       tag_prefix, timeout_seconds, send_digits
 FROM buyers WHERE id = ANY($1::bigint[])
 """
 
@@ -178,28 +173,32 @@ FROM buyers WHERE id = ANY($1::bigint[])
 async def _buyers(connection: Connection, ids: list[int], *, zone: str) -> dict[int, Buyer]:
     lists = await _lists(connection, "buyer", ids=ids)
     return {
-        row["id"]: Buyer(
-            id=row["id"],
-            tid=row["tid"],
-            name=row["name"],
-            dba=row["dba"],
-            number=row["number"],
-            priority=row["priority"],
-            weight=row["weight"],
-            paused=row["paused"],
-            time_zone=row["time_zone"] or zone,
-            hours=_blocks(row["business_hours"]),
-            caps=_caps(row),
-            rules=read_rules(row["tags"]),
-            lists=lists.get(row["id"], ListIds()),
-            bid_revenue=_static_bid(row["bid"]),
-            ask=_asking(row["bid"]),
-            tag_prefix=row["tag_prefix"],
-            timeout_seconds=row["timeout_seconds"],
-            send_digits=row["send_digits"],
-        )
+        row["id"]: _buyer(row, lists.get(row["id"], ListIds()), zone=zone)
         for row in await connection.fetch(SELECT_BUYERS, ids)
     }
+
+
+def _buyer(row: Record, lists: ListIds, *, zone: str) -> Buyer:
+    bid = read_bid(row["bid"])
+    return Buyer(
+        id=row["id"],
+        tid=row["tid"],
+        name=row["name"],
+        dba=row["dba"],
+        number=row["number"],
+        priority=row["priority"],
+        weight=row["weight"],
+        paused=row["paused"],
+        time_zone=row["time_zone"] or zone,
+        hours=_blocks(row["business_hours"]),
+        caps=read_caps(row),
+        rules=read_rules(row["tags"]),
+        lists=lists,
+        bid_revenue=None if bid is None else bid.revenue,
+        asking=compile_bid(bid, number=row["number"], tag_prefix=row["tag_prefix"]),
+        timeout_seconds=row["timeout_seconds"],
+        send_digits=row["send_digits"],
+    )
 
 
 SELECT_LISTS = """
@@ -230,22 +229,3 @@ def _number(row: Record) -> InboundNumber:
         publisher_id=row["publisher_id"] or 0,
         tags=_names(row["tags"]),
     )
-
-
-def _caps(row: Record) -> Caps:
-    return Caps(
-        concurrency=row["cap_concurrency"],
-        hard=row["cap_hard"],
-        hourly=row["cap_hourly"],
-        daily=row["cap_daily"],
-        monthly=row["cap_monthly"],
-    )
-
-
-def _static_bid(text: str | None) -> Decimal | None:
-    revenue = _anything(text).get("revenue") if text else None
-    return None if revenue is None else Decimal(str(revenue))
-
-
-def _asking(text: str | None) -> Asking | None:
-    return _decode_asking(text) if text and "url" in _anything(text) else None

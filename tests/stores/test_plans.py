@@ -167,8 +167,9 @@ async def test_a_buyer_comes_whole(postgres: Postgres) -> None:
         "buyers",
         company_id=company_id,
         tid="asked",
-        number="+1",
-        bid='{"url": "https://x.example"}',
+        number="[number]",
+        tag_prefix="x_",
+        bid='{"url": "https://x.example", "output_map": {"bid": "a[0]"}, "post": {"url": "https://x.example/p"}}',
     )
     denied = await insert(
         postgres, "caller_lists", company_id=company_id, level="buyer", entity_id=whole, name="suppressed"
@@ -197,6 +198,12 @@ async def test_a_buyer_comes_whole(postgres: Postgres) -> None:
     )
     assert buyers[bare] == Buyer(id=bare, tid="bare", number="+1", time_zone="America/Chicago")
     assert buyers[asked].bid_revenue is None
+    asking = buyers[asked].asking
+    assert asking is not None
+    assert (asking.number_from, asking.tag_prefix) == ("number", "x_")
+    assert asking.ping.outputs["bid"] == (("a", 0),)
+    assert asking.post is not None
+    assert asking.post.text.url == "https://x.example/p"
 
 
 async def test_routes_keep_their_order_and_groups_bring_their_members(postgres: Postgres) -> None:

@@ -60,7 +60,7 @@ def new_call(plan: Plan, inbound: Inbound, *, uuid: str, promise: Promise | None
 def _promised(call: Call, plan: Plan, *, promise: Promise) -> Call:
     winner = promise.winner
     buyer = plan.buyers.get(winner.buyer_id)
-    bids = buyer is not None and (buyer.bid_revenue is not None or buyer.ask is not None)
+    bids = buyer is not None and (buyer.bid_revenue is not None or buyer.asking is not None)
     return replace(
         call,
         reservation_uuid=promise.uuid,

@@ -58,7 +58,8 @@ class Asked:
         """The marks of those that are no candidates any more."""
         for place, reason in self.out.items():
             bid = self._heard.get(place, _UNASKED)
-            yield self._written(place, str(bid.revenue) if isinstance(bid, Bid) else "", reason=reason)
+            revenue = bid.revenue if isinstance(bid, Bid) else None
+            yield self._written(place, "" if revenue is None else str(revenue), reason=reason)
 
     def _written(self, place: int, bid: str, *, reason: str = "") -> str:
         seat, ping_ms = self._compiled.seats[place], self._heard.get(place, _UNASKED).ping_ms

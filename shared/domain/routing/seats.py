@@ -112,7 +112,7 @@ def compile_seats(plan: Plan) -> Seats:
         criteria_count=len(plan.criteria),
         paused_mask=sum(1 << seat.place for seat in seats if seat.paused),
         impossible_mask=sum(1 << seat.place for seat in seats if seat.impossible),
-        asking_mask=sum(1 << seat.place for seat in seats if seat.buyer.ask is not None),
+        asking_mask=sum(1 << seat.place for seat in seats if seat.buyer.asking is not None),
         has_lists=bool(ping_lists) or any(seat.lists_text for seat in seats),
         ping_lists=ping_lists,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.calls.rules.arrivals import Promise, new_call, promise_of, tags_of, texts
 from shared.domain import uuid7
-from shared.domain.bids import Asking
+from shared.domain.asks import Ask, Asking
 from shared.domain.calls import Call, CallStatus
 from shared.domain.ping_log import PingRow, Replay
 from shared.domain.pings import Winner
@@ -32,6 +32,9 @@ def a_campaign(bid: str | None = "18") -> Plan:
 
 def promised(winner: Winner = WINNER, **fields: Any) -> Promise:
     return Promise(uuid=RESERVED, key_id=9, publisher_id=7, winner=winner, **fields)
+
+
+ASKING = Asking(ping=Ask(text=RequestText(url="https://buyer.example/bid"), outputs={}))
 
 
 def arrived(plan: Plan | None = None, *, promise: Promise | None = None, **inbound: Any) -> Call:
@@ -131,7 +134,7 @@ def test_a_promised_call_has_what_the_ping_was_told() -> None:
 
 def test_what_an_asked_buyer_answered_is_kept_too() -> None:
     winner = Winner(buyer_id=1, revenue="30", number="+18005550199", tags={"b_zip": "10001"})
-    plan = a_plan([a_buyer(1, number="[number]", ask=Asking(url="https://buyer.example/bid"))])
+    plan = a_plan([a_buyer(1, number="[number]", asking=ASKING)])
     call = arrived(plan, promise=promised(winner))
     assert (call.reserved_bid, call.reserved_number) == (Decimal(30), "+18005550199")
 

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from shared.domain.bids import Asking, Bid, Heard, Missed
+from shared.domain.asks import Ask, Asking
+from shared.domain.bids import Bid, Heard, Missed
 from shared.domain.pings import decode_winner, read_trace
 from shared.domain.plan import Buyer, ConversionEntry, Criterion, Plan
 from shared.domain.reasons import Reason
@@ -12,11 +13,11 @@ from tests.support.plans import PUBLISHER, a_buyer, a_plan, rules, unpacked
 
 NOW = 1_790_000_000_000
 PING = "01890a5d-ac96-7000-8000-123456789abc"
-ASK = Asking(url="https://buyer.example/bid")
+ASK = Asking(ping=Ask(text=RequestText(url="https://buyer.example/bid"), outputs={}))
 
 
 def asked(buyer_id: int, **more: object) -> Buyer:
-    return a_buyer(buyer_id, ask=ASK, **more)
+    return a_buyer(buyer_id, asking=ASK, **more)
 
 
 def first(plan: Plan) -> Candidates:
