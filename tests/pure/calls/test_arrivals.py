@@ -14,6 +14,7 @@ from shared.domain.calls import Call, CallStatus
 from shared.domain.ping_log import PingRow, Replay
 from shared.domain.pings import Winner
 from shared.domain.plan import InboundNumber, Plan
+from shared.domain.request_text import RequestText
 from shared.domain.reservations import Reservation, read_reservation, write_reservation
 from shared.domain.switching.nouns import Inbound
 from tests.support.plans import CAMPAIGN_ID, a_buyer, a_plan
@@ -34,7 +35,7 @@ def promised(winner: Winner = WINNER, **fields: Any) -> Promise:
     return Promise(uuid=RESERVED, key_id=9, publisher_id=7, winner=winner, **fields)
 
 
-ASKING = Asking(ping=Ask(text=RequestText(url="https://buyer.example/bid"), outputs={}))
+ASKING = Asking(ping=Ask(text=RequestText(method="GET", url="https://buyer.example/bid"), outputs={}))
 
 
 def arrived(plan: Plan | None = None, *, promise: Promise | None = None, **inbound: Any) -> Call:

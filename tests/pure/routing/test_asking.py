@@ -7,13 +7,14 @@ from shared.domain.bids import Bid, Heard, Missed
 from shared.domain.pings import decode_winner, read_trace
 from shared.domain.plan import Buyer, ConversionEntry, Criterion, Plan
 from shared.domain.reasons import Reason
+from shared.domain.request_text import RequestText
 from shared.domain.routing.candidates import Candidates
 from shared.domain.routing.evaluation import Evaluation
 from tests.support.plans import PUBLISHER, a_buyer, a_plan, rules, unpacked
 
 NOW = 1_790_000_000_000
 PING = "01890a5d-ac96-7000-8000-123456789abc"
-ASK = Asking(ping=Ask(text=RequestText(url="https://buyer.example/bid"), outputs={}))
+ASK = Asking(ping=Ask(text=RequestText(method="GET", url="https://buyer.example/bid"), outputs={}))
 
 
 def asked(buyer_id: int, **more: object) -> Buyer:
