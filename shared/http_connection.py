@@ -15,8 +15,9 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.tcp_helpers import tcp_keepalive
 
 from shared.errors import BadRequest
-from shared.http_faults import PARSER_ERRORS, PATH_BYTES, broken_body, cut_body, parser_fault, too_slow
+from shared.http_faults import PATH_BYTES, broken_body, cut_body, parser_fault, too_slow
 from shared.http_limits import Limits
+from shared.unparsable import PARSER_ERRORS
 
 _MOST_QUEUED = 32
 _MOST_HEADERS = 100

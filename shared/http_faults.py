@@ -11,7 +11,6 @@ from shared.domain.reasons import Reason
 from shared.errors import BadRequest
 
 PATH_BYTES = 2048
-PARSER_ERRORS = (HttpProcessingError, ValueError, LookupError, AssertionError, RuntimeError, TypeError)
 
 
 def parser_fault(error: Exception, query_bytes: int) -> BadRequest:

@@ -1,6 +1,6 @@
 """Where a request comes from and what it is called.
 
-Owns client addresses behind trusted proxies, request ids and trace ids. Must never believe a header of a peer
+Owns client addresses behind trusted proxies, and request ids. Must never believe a header of a peer
 that is not trusted, nor pass on an id that could hold a key or a number.
 """
 
@@ -19,9 +19,6 @@ _TELLING = re.compile(r"pbk_|(?<!\d)1?[2-9]\d{9}(?!\d)|\A\d{10,15}\Z")
 # The parts of uuids, trace and span ids: what looks like a number in them is none.
 _HEX_WORD = re.compile(
     r"(?<![0-9A-Za-z])(?=\d*[a-fA-F])(?:[0-9a-fA-F]{12}|[0-9a-fA-F]{16}|[0-9a-fA-F]{32})(?![0-9A-Za-z])"
-)
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
 
 
@@ -42,12 +39,6 @@ class RequestIds:
             return self.make()
         tells = _TELLING.search(given) and _TELLING.search(_HEX_WORD.sub("", given))
         return self.make() if tells else given
-
-
-def trace_id_of(traceparent: str) -> str:
-    """The trace id of a valid W3C traceparent, else empty."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    return found[1] if found else ""
 
 
 class Proxies:

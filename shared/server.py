@@ -17,11 +17,12 @@ from shared.domain.http import Fault, HttpAnswer, HttpRequest
 from shared.domain.phone import mask
 from shared.domain.reasons import Reason
 from shared.domain.refusals import write_error
+from shared.domain.trace_context import trace_id_of
 from shared.errors import BadRequest, Overloaded, Unavailable
 from shared.http_answers import CLOSE, HSTS, KEEP, KEEP_10, AnswerWriter
 from shared.http_bodies import insist_on_plain, read_body, read_pieces
 from shared.http_connection import Asked, Connection
-from shared.http_origin import Proxies, RequestIds, came_by_https, trace_id_of
+from shared.http_origin import Proxies, RequestIds, came_by_https
 from shared.http_routes import Entry, PathTable, Route
 from shared.log_lines import RequestLine, RequestLog
 from shared.logs import get_logger

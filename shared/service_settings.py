@@ -3,7 +3,6 @@
 Owns the Structs to inherit from. Must never hold a setting that only one service reads.
 """
 
-from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Struct
@@ -21,7 +20,7 @@ Pepper = Annotated[
 AllowedNetworks = Annotated[
     tuple[Network, ...],
     Setting(
-        what="networks that webhooks and switch commands may be sent to although they are not public",
+        what="networks that webhooks, switch commands and pings to buyers may be sent to although they are not public",
         why="anything else inside is refused, or an account could make us ask our own machines; for local receivers",
     ),
 ]
@@ -200,49 +199,3 @@ class KeyedSettings(ServiceSettings, frozen=True, kw_only=True):
             what="campaign plans kept in memory per worker process", unit="plans", least=10, most=1_000_000
         ),
     ] = 10_000
-
-
-class PingSettings(KeyedSettings, frozen=True, kw_only=True):
-    """What a service that answers pings has besides."""
-
-    sip_domain: Annotated[
-        str,
-        Setting(
-            what="the SIP domain of the switch; reservations are reachable at <uuid>@<it>",
-            why="empty: callers are only told apart by the number handed out",
-        ),
-    ] = ""
-    stream_soft_length: Annotated[
-        int,
-        Setting(
-            what="waiting events of a shard above which traces are left out",
-            why="the log waits in Redis while Postgres is away; traces are its largest part",
-            unit="events",
-            least=1,
-            most=100_000_000,
-        ),
-    ] = 200_000
-    stream_hard_length: Annotated[
-        int,
-        Setting(
-            what="waiting events of a shard above which pings are answered 503",
-            why="a ping that cannot be logged must not be answered; bounds Redis memory",
-            unit="events",
-            least=1,
-            most=100_000_000,
-        ),
-    ] = 1_000_000
-    call_reservations_deprecated_on: Annotated[
-        date,
-        Setting(
-            what="the day named by the Deprecation header of /call_reservations",
-            why="since then nobody should build on it; rtb keys and /rtbs do the same",
-        ),
-    ] = date(2026, 11, 1)
-    call_reservations_sunset_on: Annotated[
-        date,
-        Setting(
-            what="the day named by the Sunset header of /call_reservations",
-            why="partners with imported keys must know how long they have; the endpoint itself goes on",
-        ),
-    ] = date(2028, 1, 1)

@@ -67,7 +67,7 @@ class DataApp:
             turns=Turns(postgres),
             access=access,
         )
-        house = PingHouse(settings, pools, keyring=for_pings)
+        house = self._house = PingHouse(settings, pools, keyring=for_pings)
         self.routes = (*_routes(handlers), *house.call_reservations())
 
     async def ready(self) -> bool:
@@ -77,6 +77,7 @@ class DataApp:
     async def close(self) -> None:
         """Undo start, in reverse."""
         await self._chores.stop()
+        await self._house.close()
         await self._keyring.close()
         await self._pools.close()
 

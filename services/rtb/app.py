@@ -42,7 +42,7 @@ class RtbApp:
         pools.counts.watch_config(config)
         versions = RedisVersions(redis)
         self._keyring = Keyring(keys, config, versions=versions, clock=clock, sampler=pools.sampler)
-        house = PingHouse(settings, pools, keyring=self._keyring)
+        house = self._house = PingHouse(settings, pools, keyring=self._keyring)
         confirming = Confirming(house.desk(Kind.RTB), ConfirmStore(redis), keyring=self._keyring, pools=pools)
         handlers = Handlers(confirming, form=house.form)
         self.routes = (*house.pings(), *house.call_reservations(), *_routes(handlers))
@@ -53,6 +53,7 @@ class RtbApp:
 
     async def close(self) -> None:
         """Undo start, in reverse."""
+        await self._house.close()
         await self._keyring.close()
         await self._pools.close()
 

@@ -5,7 +5,7 @@ Owns what only this service reads. Must never be read outside app.py.
 
 from typing import Annotated
 
-from shared.service_settings import PingSettings
+from shared.pinging.settings import PingSettings
 from shared.settings import Setting
 
 

@@ -12,7 +12,7 @@ from shared.domain.reasons import Reason
 
 
 class Bid(Struct, frozen=True, kw_only=True):
-    """A buyer's yes. Shape: revenue None = no price was named; number is E.164, a SIP address or "". Units: ping_ms of asking."""
+    """A buyer's yes. Shape: revenue None = no price was named; number is E.164, a SIP address or "". Units: ping_ms."""
 
     revenue: Decimal | None
     number: str = ""

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from shared.http_origin import Proxies, RequestIds, came_by_https, trace_id_of
+from shared.domain.trace_context import trace_id_of
+from shared.http_origin import Proxies, RequestIds, came_by_https
 
 OURS = Proxies((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
 addresses = st.ip_addresses().map(str).filter(lambda text: not text.startswith("::ffff:"))

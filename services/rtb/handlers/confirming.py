@@ -17,7 +17,7 @@ from shared.domain.reservations import Reservation
 from shared.domain.routing.evaluation import Evaluation
 from shared.errors import Unavailable
 from shared.pinging.handlers.desk import ATTEMPTS, Desk
-from shared.pinging.handlers.pinging import told_again
+from shared.pinging.handlers.outcomes import told_again
 from shared.pinging.rules.nouns import NoTarget, Outcome, Refused, Rejected, Reserved
 from shared.pools import Pools
 from shared.stores.fence import ClockOff, Stale

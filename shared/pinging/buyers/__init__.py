@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from shared.dialling import Dialler
 from shared.domain.addresses import Network
-from shared.http_origin import trace_id_of
+from shared.domain.trace_context import trace_id_of
 from shared.pinging.buyers.asking import PING, POST, Asked, Heard, Manner, Round
 from shared.pinging.buyers.pool import Pool, PoolLimits
 from shared.pinging.buyers.standing import Standings

@@ -12,9 +12,9 @@ from aiohttp.http import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from shared.domain.outgoing import Failed, Failure, Reply
-from shared.http_faults import PARSER_ERRORS
 from shared.outbound import REPLY_LIMIT_BYTES
 from shared.pinging.buyers.exchange import Exchange
+from shared.unparsable import PARSER_ERRORS
 
 _FIELD_BYTES = 8190
 _MOST_HEADERS = 100

@@ -15,7 +15,8 @@ class Ping(Struct, frozen=True, kw_only=True, gc=False):
     """One ping as it was sent.
 
     Shape: publisher is an afid or ""; caller and inbound_number are E.164 or ""; campaign is a cid or ""; tags as sent,
-    unprefixed. caller_refused says why there is no caller; number_refused: an inbound number was sent that is none.
+    unprefixed; traceparent as it came. caller_refused says why there is no caller; number_refused: an inbound number was sent
+    that is none.
     """
 
     token: str
@@ -27,6 +28,7 @@ class Ping(Struct, frozen=True, kw_only=True, gc=False):
     campaign: str = ""
     tags: Mapping[str, str] = {}
     xml: bool = False
+    traceparent: str = ""
 
 
 class Refused(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ def read_ping(request: HttpRequest) -> Ping | Refused:
         campaign=campaign.strip(),
         tags=stated,
         xml=xml,
+        traceparent=request.headers.get("traceparent", ""),
     )
 
 
