@@ -17,6 +17,7 @@ from shared.domain.account.reading import read_account
 from shared.domain.account.steps import Noun, Step
 from shared.domain.phone import mask
 from shared.stores.account.applying import AccountError, Applied, Order, apply_account, plan_account
+from shared.stores.account.bid_templates import load_bid_templates
 from shared.stores.account.file import read_file
 from shared.stores.account.saving import CreatedKey
 
@@ -86,7 +87,7 @@ def apply_file(
 
 
 async def _apply(path: Path, environ: Mapping[str, str], *, plan: bool, prune: bool) -> ApplyReport:
-    account, problems = read_account(read_file(path))
+    account, problems = read_account(read_file(path), load_bid_templates())
     order = Order(account=account, problems=tuple(problems), source=str(path), actor=operator(), prune=prune)
     name = account.company.name
     vault = open_vault(environ)

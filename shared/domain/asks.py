@@ -49,7 +49,8 @@ class Ask(Struct, frozen=True, kw_only=True):
 class Asking(Struct, frozen=True, kw_only=True):
     """How one buyer is asked.
 
-    Shape: number_from is the part of its answer that says where to dial, "" = the buyer's own number is fixed.
+    Shape: number_from is the part of its answer that says where to dial, by its own name or the tag's, "" = the buyer's own
+    number is fixed.
     """
 
     ping: Ask

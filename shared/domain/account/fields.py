@@ -4,7 +4,7 @@ Owns how plain values are read and how each mistake is noted with its path, so t
 never stop at a mistake, nor repeat a value that could be a token or a number.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -67,6 +67,10 @@ class Fields:
     def pardon(self) -> None:
         """Ask no more: what is given besides cannot be judged."""
         self._asked += self._values
+
+    def complete(self, defaults: Mapping[str, object]) -> None:
+        """Take from others what is not given here, in the mappings inside as well."""
+        self._values = _completed(self._values, defaults)
 
     def has(self, name: str) -> bool:
         """Whether the field is given; null is not."""
@@ -197,3 +201,15 @@ class Fields:
         except ValueError as mistake:
             self.note(name, str(mistake))
             return default
+
+
+def _completed(given: dict[str, object], defaults: Mapping[str, object]) -> Doubled:
+    whole = Doubled(defaults)
+    whole.doubled = getattr(given, "doubled", ())
+    for name, value in given.items():
+        default = defaults.get(name)
+        if isinstance(value, dict) and isinstance(default, dict):
+            whole[name] = _completed(value, default)
+        elif value is not None:
+            whole[name] = value
+    return whole

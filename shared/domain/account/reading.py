@@ -4,10 +4,12 @@ Owns the reading of the company and its publishers, buyers, groups and directori
 entity than the one it reads: references.py does.
 """
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from shared.domain.account import values
-from shared.domain.account.bids import read_bid
+from shared.domain.account.bids import NO_TEMPLATES, Templates, read_bid
 from shared.domain.account.caller_lists import read_caller_lists
 from shared.domain.account.campaigns import read_campaign
 from shared.domain.account.entities import (
@@ -30,14 +32,17 @@ _MOST_WEIGHT = 1_000_000
 BEHAVIORS = ("separately", "simultaneously")
 
 
-def read_account(tree: object) -> tuple[Account, list[Problem]]:
-    """The account, and every mistake by itself. Shape: what could not be read stands in it as its default."""
+def read_account(tree: object, templates: Templates = NO_TEMPLATES) -> tuple[Account, list[Problem]]:
+    """The account, and every mistake by itself.
+
+    Shape: what could not be read stands in it as its default; templates are the fields of bids by their names.
+    """
     problems: list[Problem] = []
     fields = Fields({} if tree is None else tree, "", problems=problems)
     account = Account(
         company=_with_top_lists(fields, _company(fields.inner("company"))),
         publishers=fields.each("publishers", _publisher),
-        buyers=fields.each("buyers", _buyer),
+        buyers=fields.each("buyers", partial(_buyer, templates=templates)),
         buyer_groups=fields.each("buyer_groups", _group),
         campaigns=fields.each("campaigns", read_campaign),
         directories=fields.each("directories", _directory),
@@ -89,7 +94,7 @@ def _publisher(fields: Fields) -> Publisher:
     )
 
 
-def _buyer(fields: Fields) -> Buyer:
+def _buyer(fields: Fields, *, templates: Templates) -> Buyer:
     return Buyer(
         tid=fields.text("tid", longest=_ID, needed=True),
         name=fields.text("name"),
@@ -106,7 +111,7 @@ def _buyer(fields: Fields) -> Buyer:
         tags=fields.texts("tags", values.rule),
         tag_prefix=fields.text("tag_prefix", longest=64),
         caller_lists=read_caller_lists(fields),
-        bid=read_bid(fields.inner("bid")) if fields.has("bid") else None,
+        bid=read_bid(fields.inner("bid"), templates) if fields.has("bid") else None,
     )
 
 

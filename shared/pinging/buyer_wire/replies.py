@@ -146,7 +146,8 @@ def _revenue(ask: Ask, parts: Mapping[str, str]) -> Decimal | Why | None:
 
 def _number(asking: Asking, parts: Mapping[str, str]) -> str | None:
     """Where to dial; "" when the answer does not say, None when it says what cannot be dialled."""
-    text = parts.get(asking.number_from, "").strip() if asking.number_from else ""
+    name = asking.number_from
+    text = (parts.get(name) or parts.get(name.removeprefix(asking.tag_prefix), "")).strip() if name else ""
     if not text:
         return ""
     sip = _sip(text)

@@ -203,6 +203,9 @@ def test_a_number_may_come_from_any_part() -> None:
     assert bid_of(told, '{"bid": 5, "to": {"dial": "8005550111"}}').number == "+18005550111"
     assert why_not(told, '{"bid": 5, "did": "8005550111"}') is Why.NUMBER
     assert bid_of(asking(number="[x]"), '{"bid": 5, "x": "8005550111"}').number == "+18005550111"
+    tagged = asking(number="[x_did]", prefix="x_")
+    assert bid_of(tagged, '{"bid": 5, "did": "8005550111"}').number == "+18005550111"
+    assert bid_of(tagged, '{"bid": 5, "x_did": "8005550111"}').number == "+18005550111"
     assert bid_of(DIALLED, '{"bid": 5, "sip_address": "u@sip.test"}').number == "sip:u@sip.test"
 
 
