@@ -98,3 +98,18 @@ def test_any_name_survives(name: str) -> None:
     account, problems = judged(tree)
     assert problems == []
     assert judged(read_text(write_text(write_account(account))))[0].publishers[0].afid == name
+
+
+async def test_a_template_is_stored_and_exported_as_what_it_stands_for(store: AccountStore) -> None:
+    post = {"url": "https://b.test/post"}
+    bid = {"template": "trackdrive", "url": "https://b.test/ping", "post": post, "output_map": {"number": ""}}
+    tree = changed("buyers[0].bid", bid)
+    await store.apply(tree)
+    assert await store.plan(tree) == []
+    exported = read_text(await export(store))
+    assert isinstance(exported, dict)
+    written = exported["buyers"][0]["bid"]
+    assert written["output_map"] == {"bid": "buyers[0].bid", "ping_id": "buyers[0].ping_id", "number": ""}
+    assert written["post"]["body"] == '{"caller_id": "[caller_number]", "ping_id": "[ping_id]"}'
+    assert "template" not in written
+    assert await store.plan(exported, prune=True) == []

@@ -12,6 +12,7 @@ from shared.domain.account.standing import Standing
 from shared.domain.lists import bucket_of
 from shared.stores import hot_sync, redis_keys
 from shared.stores.account.applying import AccountError, Applied, Order, apply_account, plan_account
+from shared.stores.account.bid_templates import load_bid_templates
 from shared.stores.account.loading import load_standing
 from shared.stores.keys import Vault
 from shared.stores.postgres import Postgres
@@ -108,7 +109,7 @@ SELECT_CHANGES = "SELECT scope, entity_id FROM config_changes WHERE company_id =
 
 def order_of(tree: object, *, prune: bool = False) -> Order:
     """What apply is given."""
-    account, problems = read_account(tree)
+    account, problems = read_account(tree, load_bid_templates())
     return Order(account=account, problems=tuple(problems), actor="operator:tests", prune=prune)
 
 
