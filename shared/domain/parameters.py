@@ -18,9 +18,9 @@ from shared.domain.request_keys import is_placeholder, read_key
 
 Parameters = dict[str, str]
 
-_MOST_TAGS = 100
-_LONGEST_NAME = 64
-_LONGEST_VALUE = 512
+MOST_TAGS = 100
+LONGEST_NAME = 64
+LONGEST_VALUE = 512
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"})
 _JSON_TYPES = frozenset({"application/json", "text/json"})
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -213,17 +213,9 @@ def root_scalars(body: bytes) -> Parameters:
         texts = {name: _scalar(raw) for name, raw in raws.items() if bytes(raw)[:1] not in {b"{", b"["}}
     except (ValueError, RecursionError):
         return {}
-    return sound_ones({name: text for name, text in texts.items() if text is not None})
-
-
-def sound_ones(told: Parameters) -> Parameters:
-    """Those of what a stranger told that may be tags. Shape: at most 100, the first ones."""
-    return dict([(name, text) for name, text in told.items() if name and is_sound(name, text)][:_MOST_TAGS])
-
-
-def is_sound(name: str, value: str) -> bool:
-    """Whether a tag has a tag's size, and no NUL."""
-    return "\0" not in name + value and not fault_of_tags({name: value})
+    told = {name: text for name, text in texts.items() if name and text is not None}
+    sound = [(n, text) for n, text in told.items() if "\0" not in n + text and not fault_of_tags({n: text})]
+    return dict(sound[:MOST_TAGS])
 
 
 def _scalar(raw: Raw) -> str | None:
@@ -253,11 +245,11 @@ def _read_multipart(options: str, body: bytes) -> Parameters:
 
 def fault_of_tags(tags: Parameters) -> str:
     """What is wrong with the tags of a request; "" when nothing is. Source: rtb.md, request."""
-    if len(tags) > _MOST_TAGS:
-        return f"at most {_MOST_TAGS} tags are taken"
+    if len(tags) > MOST_TAGS:
+        return f"at most {MOST_TAGS} tags are taken"
     for name, value in tags.items():
-        if len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE:
-            return f"a tag's name has at most {_LONGEST_NAME} characters, its value {_LONGEST_VALUE}"
+        if len(name) > LONGEST_NAME or len(value) > LONGEST_VALUE:
+            return f"a tag's name has at most {LONGEST_NAME} characters, its value {LONGEST_VALUE}"
         if not name.isprintable():
             return "a tag's name must not hold control characters"
     return ""

@@ -10,7 +10,8 @@ The laws (data.md, webhooks; rtb.md, downstream pings):
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -20,7 +21,13 @@ from shared.domain.outgoing import Message
 from shared.domain.xml_text import xml_text
 
 Values = Mapping[str, str]
+Write = Callable[[str], str]
 JSON = "application/json"
+
+
+# A text cut at its tokens: what stands before each, its name, what its place makes of a value; and what stands after the last.
+_Text = tuple[tuple[tuple[str, str, Write], ...], str]
+_TEXTS_KEPT = 2_048
 
 
 class RequestText(Struct, frozen=True, kw_only=True):
@@ -80,8 +87,9 @@ def fill_request(text: RequestText, values: Values) -> Message | Unsendable:
     if isinstance(url, Unsendable):
         return url
     headers = fill_headers(text.headers, values)
-    given = content_type_of(headers)
-    body = fill_body(text.body, values, content_type=given)
+    # As it was written: no value decides how values are escaped.
+    given = content_type_of(text.headers)
+    body = fill_body(text.body, values, content_type=given) if text.body else ""
     if body and not given:
         headers["Content-Type"] = _kind_of(text.body)
     return Message(method=text.method, url=url, headers=headers, body=body.encode())
@@ -100,21 +108,22 @@ def _kind_of(body: str) -> str:
 
 def fill_url(template: str, values: Values) -> str | Unsendable:
     """The URL with each value percent-encoded whole."""
-    parts = _url(template)
-    if parts is None or _plain_authority(parts[2]) is None:
+    parts = _url_parts(template)
+    if parts is None:
         return Unsendable(why="the URL's host is not plain: it takes no tokens")
-    path = _filled(parts[3], values, write=_percent)
-    if any(unquote(folder) in {".", ".."} for folder in path.split("/")):
+    head, path_text, rest = parts
+    path = _fill(path_text, values)
+    if ("." in path or "%" in path) and any(unquote(folder) in {".", ".."} for folder in path.split("/")):
         return Unsendable(why="the URL's path leads upwards")
-    return parts[1] + parts[2] + path + _filled(parts[4], values, write=_percent)
+    return head + path + _fill(rest, values)
 
 
 def fill_headers(templates: Mapping[str, str], values: Values) -> dict[str, str]:
     """The headers, each on one line whatever a value holds; those that are no names, or the protocol's own, left out."""
     return {
-        name: _controls.sub(" ", _filled(template, values, write=str)).strip()
+        name: _on_one_line(_fill(_cut(template, str), values))
         for name, template in templates.items()
-        if _header_name(name) and name.lower() not in _OURS
+        if _may_be_sent(name)
     }
 
 
@@ -122,11 +131,11 @@ def fill_body(template: str, values: Values, *, content_type: str) -> str:
     """The body, values escaped as its kind asks. Shape: content_type as the headers have it, "" = not given."""
     kind = content_type.lower()
     if is_json(template, kind):
-        return _filled_json(template, values)
+        return _fill(_cut_json(template), values)
     if "form-urlencoded" in kind:
-        return _filled(template, values, write=_percent)
+        return _fill(_cut(template, _percent), values)
     is_xml = "xml" in kind or (not kind and _looks_xml(template))
-    return _filled(template, values, write=xml_text if is_xml else str)
+    return _fill(_cut(template, xml_text if is_xml else str), values)
 
 
 def is_json(template: str, content_type: str) -> bool:
@@ -141,18 +150,59 @@ def _looks_xml(template: str) -> bool:
     return template.lstrip().startswith("<?xml")
 
 
-def _filled(template: str, values: Values, *, write: Callable[[str], str]) -> str:
-    return _token.sub(lambda found: write(values.get(found[1], "")), template)
+def _fill(text: _Text, values: Values) -> str:
+    pieces, tail = text
+    return "".join([literal + write(values.get(name, "")) for literal, name, write in pieces]) + tail
 
 
-def _filled_json(template: str, values: Values) -> str:
-    def fill(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return _filled(found[0], values, write=_escaped)
-        value = values.get(found[1], "")
-        return value if _json_number(value) else f'"{_escaped(value)}"'
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _url_parts(template: str) -> tuple[str, _Text, _Text] | None:
+    """What stands before the path, the path, and what follows it; None when the host is not plain."""
+    parts = _url(template)
+    if parts is None or _plain_authority(parts[2]) is None:
+        return None
+    return parts[1] + parts[2], _cut(parts[3], _percent), _cut(parts[4], _percent)
 
-    return _string_or_token.sub(fill, template)
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _cut(template: str, write: Write) -> _Text:
+    return _cut_at(template, ((token, write) for token in _token.finditer(template)))
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _cut_json(template: str) -> _Text:
+    return _cut_at(template, _json_tokens(template))
+
+
+def _json_tokens(template: str) -> Iterator[tuple[re.Match[str], Write]]:
+    for part in _string_or_token.finditer(template):
+        if part[1] is None:
+            for token in _token.finditer(template, part.start(), part.end()):
+                yield token, _escaped
+        else:
+            yield part, _bare
+
+
+def _cut_at(template: str, tokens: Iterable[tuple[re.Match[str], Write]]) -> _Text:
+    pieces, end = [], 0
+    for token, write in tokens:
+        pieces.append((template[end : token.start()], token[1], write))
+        end = token.end()
+    return tuple(pieces), template[end:]
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _may_be_sent(header: str) -> bool:
+    return _header_name(header) is not None and header.lower() not in _OURS
+
+
+def _on_one_line(value: str) -> str:
+    return (value if value.isprintable() else _controls.sub(" ", value)).strip()
+
+
+def _bare(value: str) -> str:
+    """A value in a JSON body, outside of a string."""
+    return value if _json_number(value) else f'"{_escaped(value)}"'
 
 
 def _escaped(value: str) -> str:

@@ -291,3 +291,13 @@ def test_a_body_says_what_it_is(body: str, headers: dict[str, str], kind: str | 
 def test_a_request_whose_url_leads_elsewhere_is_not_made() -> None:
     text = RequestText(method="GET", url="https://[host]/")
     assert isinstance(fill_request(text, {"host": "a.test"}), Unsendable)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""])
+def test_no_value_decides_how_values_are_escaped(kind: str) -> None:
+    text = RequestText(
+        method="POST", url="https://a.test/", headers={"Content-Type": "[kind]"}, body='{"a": "[tag]"}'
+    )
+    message = fill_request(text, {"kind": kind, "tag": '", "b": "'})
+    assert isinstance(message, Message)
+    assert json.loads(message.body) == {"a": '", "b": "'}

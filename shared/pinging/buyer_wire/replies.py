@@ -5,20 +5,22 @@ one.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.asks import ACCEPTED, BID, MEANINGS, SECONDS, Ask, Asking
+from shared.domain.asks import ACCEPTED, BID, MEANINGS, SECONDS, Ask, Asking, Path
 from shared.domain.money import read_sent_amount
 from shared.domain.outgoing import Failed, Reply
+from shared.domain.parameters import MOST_TAGS
 from shared.domain.phone import read_e164
 from shared.domain.routing.profile import kept_texts
 from shared.domain.tags import passes
 from shared.pinging.buyer_wire.nouns import Bid, NoBid, Why
-from shared.pinging.buyer_wire.trees import read_tree
+from shared.pinging.buyer_wire.trees import JsonTree, XmlTree, read_tree
 
 MOST_BYTES = 64 * 1024
 DEAREST = Decimal(10_000)
@@ -42,7 +44,7 @@ _sip = re.compile(
 
 
 class _Said(Struct, frozen=True, kw_only=True):
-    """A readable answer. Shape: parts by the buyer's own names; tags, unprefixed; neither claims to be the caller's."""
+    """A readable answer. Shape: parts by the buyer's own names; tags, unprefixed; tags claim nothing of the caller."""
 
     parts: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
@@ -105,21 +107,24 @@ def _said(ask: Ask, came: Reply | Failed) -> _Said | NoBid:
     tree = read_tree(came.body)
     if tree is None:
         return _no(Why.UNREADABLE, came)
-    found = {name: _first(map(tree.find, paths)) for name, paths in ask.outputs.items()}
-    outputs = {name: text for name, text in found.items() if text is not None and not _is_the_callers(name)}
-    root = {name: text for name, text in tree.root.items() if not _is_the_callers(name)}
-    mapped = {name: text for name, text in outputs.items() if name not in MEANINGS}
+    outputs = {name: text for name, paths in ask.outputs.items() if (text := _first(tree, paths)) is not None}
+    root = dict(islice(_sayable(tree.root()), MOST_TAGS))
+    mapped = {name: text for name, text in _sayable(outputs.items()) if name not in MEANINGS}
     unmapped = {name: text for name, text in root.items() if name not in ask.outputs}
     return _Said(parts={**unmapped, **outputs}, tags={**root, **mapped})
 
 
-def _first(found: Iterable[str | None]) -> str | None:
-    return next((text for text in found if text is not None), None)
+def _first(tree: JsonTree | XmlTree, paths: Sequence[Path]) -> str | None:
+    for path in paths:
+        text = tree.find(path)
+        if text is not None:
+            return text
+    return None
 
 
-def _is_the_callers(name: str) -> bool:
-    """Who a caller is and where, the caller's number and publisher say, not a buyer."""
-    return name == "geo" or name.startswith("caller_")
+def _sayable(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Without who the caller is and where: its number and its publisher say that, not a buyer."""
+    return (each for each in told if not each[0].startswith("caller_") and each[0] != "geo")
 
 
 def _accepts(ask: Ask, parts: Mapping[str, str]) -> bool:
@@ -136,9 +141,7 @@ def _revenue(ask: Ask, parts: Mapping[str, str]) -> Decimal | Why | None:
     text = parts.get(BID, "").strip()
     if not text:
         return Why.NO_PRICE
-    sent = read_sent_amount(text)
-    if sent is None and _price(text):
-        sent = Decimal(text)
+    sent = Decimal(text) if _price(text) else read_sent_amount(text)
     if sent is None or sent > DEAREST:
         return Why.PRICE
     return sent.quantize(_KEPT, ROUND_HALF_UP) or Why.DECLINED
