@@ -1,9 +1,10 @@
-"""A receiver of webhooks on loopback that behaves as it is told, well or badly.
+"""A receiver of webhooks or pings on loopback that behaves as it is told, well or badly.
 
 Owns its listening socket, its connections and what it was sent. Must never answer what no test told it to.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -32,12 +33,17 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 class Receiver:
-    """Behaves as its plan says, one behaviour a request; the last one goes on."""
+    """Behaves as its plan says, one behaviour a request; the last one goes on. One that keeps ends no connection by itself."""
 
-    def __init__(self, plan: Sequence[Behaviour]) -> None:
+    def __init__(
+        self, plan: Sequence[Behaviour], *, keeps: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.seen: list[Seen] = []
         self.open = 0
         self.most_open = 0
+        self.connections = 0
+        self._keeps = keeps
+        self._tls = tls
         self._plan = list(plan)
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -52,7 +58,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
-        return f"http://{self.host}"
+        return f"{'https' if self._tls else 'http'}://{self.host}"
 
     @property
     def port(self) -> int:
@@ -65,7 +71,7 @@ class Receiver:
 
     async def listen(self) -> None:
         """Accept connections."""
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", self._port, ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def away(self) -> None:
@@ -91,13 +97,17 @@ class Receiver:
         assert task is not None
         self._serving.add(task)
         self._writers.add(writer)
+        self.connections += 1
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                self.seen.append(await _read(reader))
-                behave = self._plan.pop(0) if len(self._plan) > 1 else self._plan[0]
-                await behave(reader, writer)
+                stays = True
+                while stays:
+                    self.seen.append(await _read(reader))
+                    behave = self._plan.pop(0) if len(self._plan) > 1 else self._plan[0]
+                    await behave(reader, writer)
+                    stays = self._keeps and not writer.transport.is_closing()
         finally:
             self.open -= 1
             self._writers.discard(writer)
@@ -106,9 +116,11 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*plan: Behaviour) -> AsyncIterator[Receiver]:
+async def receiving(
+    *plan: Behaviour, keeps: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
     """A receiver that listens; by default it is content with everything."""
-    receiver = Receiver(plan or (answer(),))
+    receiver = Receiver(plan or (answer(),), keeps=keeps, tls=tls)
     await receiver.listen()
     try:
         yield receiver
@@ -133,11 +145,22 @@ def redirect(to: str, status: int = 302) -> Behaviour:
 
 
 def say(raw: bytes) -> Behaviour:
-    """These bytes, whatever they mean, and the end."""
+    """These bytes, whatever they mean."""
 
     async def behave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(raw)
         await writer.drain()
+
+    return behave
+
+
+def end(raw: bytes) -> Behaviour:
+    """These bytes, and the end of the connection."""
+
+    async def behave(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
 
     return behave
 

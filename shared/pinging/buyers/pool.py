@@ -17,13 +17,11 @@ from shared.pinging.buyers.exchange import Exchange
 from shared.pinging.buyers.host import Host
 from shared.pinging.buyers.request import Origin
 
-_SWEEP_S = 5.0
-
 
 class PoolLimits(Struct, frozen=True, kw_only=True):
-    """How many connections, and how long a free one is kept. Units: free_s in seconds."""
+    """How many connections, and how long a free one is kept. Units: free_s in seconds, kept to half of it."""
 
-    of_a_host: int = 128
+    of_a_host: int = 256
     in_all: int = 1_024
     free_s: float = 30.0
 
@@ -39,7 +37,7 @@ class Pool:
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._emptied: asyncio.Future[None] | None = None
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = self.loop.call_later(limits.free_s / 2, self._sweep)
 
     @property
     def count(self) -> int:
@@ -85,7 +83,7 @@ class Pool:
             host.close_free(since_s)
             if host.is_deserted:
                 del self._hosts[origin]
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = self.loop.call_later(self._limits.free_s / 2, self._sweep)
 
     async def close(self) -> None:
         """End what is under way, and every connection."""
