@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "webhooks": ("webhooks", "webhooks"),
     "switches": ("switches", "switches"),
     "simulate": ("simulate", "simulate"),
+    "fake-buyer": ("fake_buyer", "fake_buyer"),
     "explain": ("explain", "explain"),
     "tail": ("tail", "tail"),
     "rebuild-hot": ("rebuild_hot", "rebuild_hot"),

@@ -13,6 +13,10 @@ def voice(as_json: bool) -> Callable[[str], None]:
     return _say_json if as_json else _say
 
 
+def silent(_text: str) -> None:
+    """Tells nothing."""
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"ringpost: {text}\n")
     sys.stdout.flush()

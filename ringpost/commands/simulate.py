@@ -11,9 +11,10 @@ from deploy.local.catalogue import SERVICES
 from deploy.local.cluster_file import SWITCH_ENCRYPTION_KEY, environment, home_of, read_cluster
 from ringpost.call_view import as_object, as_text
 from ringpost.operator_settings import required
+from ringpost.option_values import read_number
 from ringpost.simulated_switch import Script, SimulatedSwitch, Wire
 from ringpost.stores_of import open_postgres
-from shared.domain.phone import read_e164
+from ringpost.voice import silent
 from shared.domain.switching.credentials import Credential
 from shared.errors import OperatorError
 from shared.stores.call_records import CallRecord, find_record
@@ -51,15 +52,15 @@ def call(*, caller: str, number: str, as_json: bool, busy: tuple[str, ...], **to
     durations travel in the events.
     """
     script = Script(
-        caller="" if caller == "anonymous" else _number(caller, "--from"),
-        number=_number(number, "--to"),
+        caller="" if caller == "anonymous" else read_number(caller, "--from"),
+        number=read_number(number, "--to"),
         answer_s=told["answer_s"],
         talk_s=told["talk_s"],
         busy=frozenset(busy),
         live=bool(told["live"]),
     )
     url: str = click.get_current_context().obj or _calls_url()
-    say = _silent if as_json else click.echo
+    say = silent if as_json else click.echo
     record = asyncio.run(_played(environment(), script, url=url, say=say))
     click.echo(json.dumps(as_object(record)) if as_json else "\n".join(as_text(record)))
 
@@ -96,14 +97,3 @@ def _calls_url() -> str:
         raise OperatorError("there is no calls service here")
     cluster = read_cluster(home_of())
     return f"http://127.0.0.1:{SERVICES['calls'].at_offset(cluster.port_offset if cluster else 0).port}"
-
-
-def _number(text: str, option: str) -> str:
-    number = read_e164(text)
-    if number is None:
-        raise OperatorError(f"{option} is not a possible phone number")
-    return number
-
-
-def _silent(_text: str) -> None:
-    return

@@ -5,11 +5,7 @@ Owns what only this service reads. Must never be read outside app.py.
 
 from typing import Annotated
 
-<<<<<<< ours
 from shared.pinging.settings import PingSettings
-=======
-from shared.ping_settings import PingSettings
->>>>>>> theirs
 from shared.settings import Setting
 
 
