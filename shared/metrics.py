@@ -65,6 +65,9 @@ BUYER_SECONDS = Timing(
 BUYER_BREAKERS_OPENED = Tally(
     "ringpost_buyer_breakers_opened", "Buyers left alone for a while because they failed too often."
 )
+BUYER_CONNECTIONS = Level(
+    "ringpost_buyer_connections", "Connections to buyers' servers, those being made too.", folding="livesum"
+)
 
 # event stream
 STREAM_LAG_SECONDS = Level(

@@ -81,9 +81,12 @@ class Host:
         return None
 
     def _make_for_waiting(self) -> None:
-        while len(self._waiting) > self._making and self._places.take_place(self.count):
-            self._making += 1
-            self._places.start(self._make())
+        while len(self._waiting) > self._making:
+            if self._places.take_place(self.count):
+                self._making += 1
+                self._places.start(self._make())
+            elif not self.close_longest_free():  # those that are free now are none that would do
+                break
         if not self.count:
             self._fail_waiting(Failed(kind=Failure.BUSY))
 

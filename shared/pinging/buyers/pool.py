@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.dialling import Dialler
+from shared.metrics import BUYER_CONNECTIONS
 from shared.pinging.buyers.exchange import Exchange
 from shared.pinging.buyers.host import Host
 from shared.pinging.buyers.request import Origin
@@ -39,11 +40,6 @@ class Pool:
         self._emptied: asyncio.Future[None] | None = None
         self._sweeper = self.loop.call_later(limits.free_s / 2, self._sweep)
 
-    @property
-    def count(self) -> int:
-        """Connections, those that are being made too."""
-        return self._count
-
     def begin(self, exchange: Exchange) -> None:
         """Send it as soon as there is a connection for it."""
         origin = exchange.origin
@@ -63,11 +59,13 @@ class Pool:
         ):
             return False
         self._count += 1
+        BUYER_CONNECTIONS.set(self._count)
         return True
 
     def give_place(self) -> None:
         """A connection is no more."""
         self._count -= 1
+        BUYER_CONNECTIONS.set(self._count)
         if self._emptied is not None and not self._count and not self._emptied.done():
             self._emptied.set_result(None)
 

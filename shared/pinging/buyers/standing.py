@@ -18,6 +18,7 @@ from shared.pinging.rules.breaker import (
 )
 
 _BUYERS_KEPT = 20_000
+_LOOKED_AT = 8  # so many to forget one; where all are under way the memory grows by what is under way
 NO_TURN = -1  # of one who was asked although its breaker is not closed: what comes of it moves nothing
 _BUSY = Failed(kind=Failure.BUSY)
 _SHUT = Failed(kind=Failure.SHUT)
@@ -36,8 +37,9 @@ class Standing:
 class Standings:
     """A bounded memory of buyers. Units: now_ms of one clock that only goes forward."""
 
-    def __init__(self, rule: BreakerRule, *, most_under_way: int) -> None:
+    def __init__(self, rule: BreakerRule, *, most_under_way: int, most_kept: int = _BUYERS_KEPT) -> None:
         self._rule = rule
+        self._most_kept = most_kept
         self._most_under_way = most_under_way
         self._kept: OrderedDict[int, Standing] = OrderedDict()  # the one asked last at the end
 
@@ -47,12 +49,17 @@ class Standings:
         if found is not None:
             self._kept.move_to_end(buyer_id)
             return found
-        if len(self._kept) >= _BUYERS_KEPT:
-            oldest, standing = self._kept.popitem(last=False)
-            if standing.under_way:
-                self._kept[oldest] = standing
+        if len(self._kept) >= self._most_kept:
+            self._forget_one()
         made = self._kept[buyer_id] = Standing()
         return made
+
+    def _forget_one(self) -> None:
+        for _ in range(_LOOKED_AT):
+            buyer_id, oldest = self._kept.popitem(last=False)
+            if not oldest.under_way:
+                return
+            self._kept[buyer_id] = oldest
 
     def admit(self, standing: Standing, now_ms: int, *, minds_breaker: bool) -> int | Failed:
         """The turn in which a buyer is asked, from now until `ended`; Failed when it may not be asked."""

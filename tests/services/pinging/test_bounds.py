@@ -15,7 +15,7 @@ from shared.pinging.buyers import Asked, BuyerLimits, Buyers, Heard
 from shared.pinging.buyers.asking import POST, Round
 from shared.pinging.buyers.exchange import Exchange
 from shared.pinging.buyers.pool import Pool, PoolLimits
-from shared.pinging.buyers.standing import Standings
+from shared.pinging.buyers.standing import Standing, Standings
 from shared.pinging.rules.breaker import BreakerRule
 from tests.services.pinging.scene import (
     LATE,
@@ -192,18 +192,24 @@ async def test_a_connection_that_nobody_needs_is_closed() -> None:
         assert receiver.connections == 2
 
 
-async def test_a_post_takes_no_connection_that_was_free_for_long() -> None:
+@pytest.mark.parametrize("of_a_host", [1, 2])
+async def test_a_post_takes_no_connection_that_was_free_for_long(of_a_host: int) -> None:
     dialler = Dialler([ip_network("127.0.0.0/8")], names_kept_s=0.0, within_s=NEVER_S)
-    pool, standings = Pool(dialler, PoolLimits()), Standings(BreakerRule(), most_under_way=1)
+    pool, standings = (
+        Pool(dialler, PoolLimits(of_a_host=of_a_host)),
+        Standings(BreakerRule(), most_under_way=1),
+    )
     buyers = Buyers(pool, standings)
     async with receiving(keeps=True) as receiver:
         await ask(buyers, receiver.url)
-        deadline_s = asyncio.get_running_loop().time() + NEVER_S
+        deadline_s = asyncio.get_running_loop().time() + 5.0
         manner = replace(POST, idle_s=-1.0)  # as if time had gone by
         post_round = Round(pool, standings, manner=manner, deadline_s=deadline_s, traceparent="")
         (heard,) = await post_round.ask([one(receiver.url)])
         assert (heard.came, receiver.connections) == (FINE, 2)
+        assert counted("ringpost_buyer_connections") == of_a_host
         await buyers.close()
+        assert counted("ringpost_buyer_connections") == 0
 
 
 async def test_no_more_than_so_many_requests_are_under_way_to_one_buyer() -> None:
@@ -328,3 +334,19 @@ async def test_closing_ends_what_is_under_way() -> None:
         assert await waiting == [Failed(kind=Failure.BROKEN)]
         await until_left(quick)
         assert await ask(buyers, quick.url) == [BUSY]
+
+
+def test_a_bounded_number_of_buyers_is_remembered_those_under_way_before_others() -> None:
+    standings = Standings(BreakerRule(in_a_row=1), most_under_way=1, most_kept=3)
+    under_way = standings.of(1)
+    assert standings.admit(under_way, 0, minds_breaker=True) == 0
+    failed = standings.of(2)
+    assert standings.admit(failed, 0, minds_breaker=True) == 0
+    standings.ended(failed, 0, now_ms=0, well=False)
+    assert standings.admit(standings.of(2), 0, minds_breaker=True) == SHUT
+    for buyer_id in range(3, 100):
+        standings.of(buyer_id)
+    assert standings.of(1) is under_way
+    assert standings.of(2) is not failed
+    del failed
+    assert len([each for each in gc.get_objects() if isinstance(each, Standing)]) <= 4

@@ -11,7 +11,7 @@ from shared.domain.outgoing import Failed, Failure, Message, Reply
 from shared.pinging.buyers import Asked, BuyerLimits, Buyers
 from tests.services.pinging.scene import LATE, NEVER_MS, NEVER_S, SOON_S, ask, opened
 from tests.support.certificates import server_side, write_certificate
-from tests.support.receiver import answer, receiving
+from tests.support.receiver import answer, end, receiving
 from tests.support.waiting import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -140,6 +140,14 @@ async def test_tls_connections_are_kept_too(monkeypatch: pytest.MonkeyPatch, tmp
         assert receiver.connections == 1
         other = receiver.url.replace("127.0.0.1", "localhost")
         assert await ask(buyers, other) == [Failed(kind=Failure.TLS)]  # it is not the name in the certificate
+
+
+async def test_the_end_of_a_body_is_seen_through_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    said = end(b"HTTP/1.1 200 So\r\n\r\nall")
+    async with opened(BuyerLimits()) as buyers, receiving(said, tls=server_side(certificate)) as receiver:
+        assert await ask(buyers, receiver.url, receiver.url) == [Reply(status=200, body=b"all")] * 2
 
 
 async def test_one_whose_greeting_takes_longer_than_a_ping_is_met_by_a_later_one(
