@@ -39,6 +39,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """Where lists stand, and which key speaks of them."""
 
     company_id: int
+    shard: int
     level: Level
     entity_id: int
     key_id: int

@@ -49,7 +49,13 @@ class ListAccess:
         self._desk.used(key.id)
         if fault is not None:
             return Denied(reason=fault, key_id=key.id)
-        return Place(company_id=key.company_id, level=by.level, entity_id=seen.entity_id, key_id=key.id)
+        return Place(
+            company_id=key.company_id,
+            shard=key.shard,
+            level=by.level,
+            entity_id=seen.entity_id,
+            key_id=key.id,
+        )
 
 
 class Access(Struct, frozen=True, kw_only=True):

@@ -3,27 +3,29 @@
 Owns the transaction of each change with its audit row, its config version, and the hot copy that is told afterwards. Must
 never look at a permission.
 
-Failure policy: Postgres away is Unavailable, and nothing was done. Redis away or cold after the commit is no failure: what it
-is owed stays noted, and the worker tells it before anything is served from it again.
+Failure policy: Postgres away is Unavailable, and nothing was done; Redis away is, too, as in force could not be promised. When
+it goes away after the commit, the change is kept, and the worker tells it what it is owed. A cold one is no failure: nothing
+is served from it before its rebuild, which reads what was committed.
 """
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 from msgspec.structs import replace
 
 from shared.domain.lists import CallerList, Listed, Place
 from shared.domain.reasons import Reason
-from shared.errors import Unavailable
 from shared.stores import audit, hot_sync, lists
 from shared.stores.config import Change, bump, lock_company
+from shared.stores.hot_company import Cold
 from shared.stores.list_looks import find_listed
 from shared.stores.postgres import Connection, PoolOrConnection, Postgres
 from shared.stores.redis import Redis
 
 
 class ListDesk:
-    """Changes lists. Errors: Unavailable."""
+    """Changes lists. Errors: Unavailable. Cost: a look whether Redis is there, besides the transaction."""
 
     def __init__(self, postgres: Postgres, redis: Redis) -> None:
         self._postgres = postgres
@@ -36,7 +38,7 @@ class ListDesk:
     async def create(self, place: Place, name: str) -> CallerList | Reason:
         """A new, empty list."""
         try:
-            async with self._postgres.transaction() as connection:
+            async with self._change(place) as connection:
                 await lock_company(connection, place.company_id)
                 made = await lists.create_list(
                     connection, place.company_id, level=place.level, entity_id=place.entity_id, name=name
@@ -50,7 +52,7 @@ class ListDesk:
     async def rename(self, place: Place, name: str, *, to: str) -> CallerList | Reason:
         """The same list under another name, and with that name's effect."""
         try:
-            async with self._postgres.transaction() as connection:
+            async with self._change(place) as connection:
                 await lock_company(connection, place.company_id)
                 before = await _find(connection, place, name=name)
                 if before is None:
@@ -65,7 +67,7 @@ class ListDesk:
 
     async def delete(self, place: Place, name: str) -> CallerList | Reason:
         """Take a list away; its numbers are taken off later, and have no effect until then."""
-        async with self._postgres.transaction() as connection:
+        async with self._change(place) as connection:
             await lock_company(connection, place.company_id)
             gone = await _find(connection, place, name=name)
             if gone is None:
@@ -77,7 +79,7 @@ class ListDesk:
 
     async def add(self, place: Place, name: str, *, number: str) -> Listed | Reason:
         """Put a number on a list."""
-        async with self._postgres.transaction() as connection:
+        async with self._change(place) as connection:
             to = await _held(connection, place, name=name)
             if to is None:
                 return Reason.NOT_FOUND
@@ -88,7 +90,7 @@ class ListDesk:
 
     async def remove(self, place: Place, name: str, *, number: str) -> Listed | Reason:
         """Take a number off a list; what it was."""
-        async with self._postgres.transaction() as connection:
+        async with self._change(place) as connection:
             of = await _held(connection, place, name=name)
             listed = await find_listed(connection, of, number=number) if of else None
             if of is None or listed is None:
@@ -97,8 +99,15 @@ class ListDesk:
         await self._settle(place)
         return listed
 
+    @asynccontextmanager
+    async def _change(self, place: Place) -> AsyncIterator[Connection]:
+        """A transaction that is not even begun while Redis is away: it would be kept, but not in force."""
+        await self._redis.command(place.shard, "PING")
+        async with self._postgres.transaction() as connection:
+            yield connection
+
     async def _settle(self, place: Place) -> None:
-        with suppress(Unavailable):
+        with suppress(Cold):
             await hot_sync.apply(self._postgres, self._redis, company_id=place.company_id)
 
 

@@ -20,8 +20,8 @@ from tests.support.account_trees import SMALL, a_tree
 
 COMPANY, SHARD = 1, 1
 A, B = "+12125551001", "+12125551002"
-PLACE = Place(company_id=COMPANY, level=Level.COMPANY, entity_id=COMPANY, key_id=1)
-AT_AUTO = Place(company_id=COMPANY, level=Level.CAMPAIGN, entity_id=1, key_id=1)
+PLACE = Place(company_id=COMPANY, shard=SHARD, level=Level.COMPANY, entity_id=COMPANY, key_id=1)
+AT_AUTO = Place(company_id=COMPANY, shard=SHARD, level=Level.CAMPAIGN, entity_id=1, key_id=1)
 
 
 @pytest.fixture

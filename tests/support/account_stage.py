@@ -77,6 +77,10 @@ class Stage:
         """Processes of the rtb service, each on ports of its own."""
         return self._start("rtb", workers, {"RINGPOST_SIP_DOMAIN": "sip.example.com", **settings})
 
+    def control(self) -> ServiceProcess:
+        """A process of the control service."""
+        return self._start("control", 1, {"RINGPOST_SWITCH_ENCRYPTION_KEY": "s" * 32})[0]
+
     def ringpost(self, *arguments: str, ends: int = 0) -> str:
         """What an operator's command printed. Fails when it did not end with that exit code."""
         done = subprocess.run(
