@@ -107,7 +107,7 @@ class Keeper:
 
         async def is_done() -> bool:
             said = await self.ask(path, method="GET")
-            return said.fields["caller_list_upload"]["status"] == "Completed"
+            return bool(said.fields["caller_list_upload"]["status"] == "Completed")
 
         await eventually(is_done, within_s=BACK_WITHIN_S, what="the upload is worked on")
         told: dict[str, Any] = (await self.ask(path, method="GET")).fields["caller_list_upload"]
