@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Sequence
 from ipaddress import ip_network
+from time import monotonic
 
 import pytest
 from msgspec.structs import replace
@@ -89,6 +90,26 @@ async def test_a_deadline_that_is_over_asks_nobody(buyers: Buyers) -> None:
             Heard(buyer_id=1, came=LATE, ms=0)
         ]
         assert receiver.connections == 0
+
+
+async def test_an_answer_that_is_read_after_the_deadline_is_late(buyers: Buyers) -> None:
+    due_s = asyncio.get_running_loop().time() + SOON_S
+
+    async def hold_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 So\r\nContent-Length: 0\r\n\r\n")
+        while monotonic() < due_s + 0.05:  # nobody else of this loop gets a turn
+            pass
+
+    async with receiving(hold_up, keeps=True) as receiver:
+        (heard,) = await buyers.ask([one(receiver.url)], deadline_s=due_s)
+        assert heard.is_late
+
+
+async def test_a_round_that_was_quick_leaves_no_timer(buyers: Buyers) -> None:
+    async with receiving(keeps=True) as receiver:
+        assert await ask(buyers, receiver.url, receiver.url, within_s=NEVER_S) == [FINE] * 2
+    gc.collect()
+    assert [each for each in gc.get_objects() if isinstance(each, Round)] == []
 
 
 async def test_nobody_to_ask(buyers: Buyers) -> None:

@@ -1,6 +1,8 @@
 """What comes over a connection to a buyer: answers of every form, whole, broken or hostile."""
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -9,7 +11,7 @@ from shared.outbound import REPLY_LIMIT_BYTES
 from shared.pinging.buyers import Asked, Buyers
 from tests.services.pinging.scene import LATE, NEVER_MS, NEVER_S, SOON_S, ask, get, one, post
 from tests.support.receiver import Behaviour, answer, drip, end, flood, hang, receiving, redirect, reset, say
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, give_way
 
 OK = b"HTTP/1.1 200 So\r\n"
 EARLY = b"HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 103 Soon\r\nLink: x\r\n\r\n"
@@ -82,7 +84,9 @@ async def test_a_connection_with_an_end_or_with_more_than_was_asked_for_is_not_u
         assert receiver.connections == 2
 
 
-async def test_what_comes_unasked_ends_a_kept_connection(buyers: Buyers) -> None:
+async def test_what_comes_unasked_ends_a_kept_connection(
+    buyers: Buyers, caplog: pytest.LogCaptureFixture
+) -> None:
     async def unasked(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(OK + b"Content-Length: 0\r\n\r\n")
         await writer.drain()
@@ -99,12 +103,26 @@ async def test_what_comes_unasked_ends_a_kept_connection(buyers: Buyers) -> None
 
         await eventually(is_left, what="the connection is closed")
         assert await ask(buyers, receiver.url) == [Reply(status=200, body=b"yours")]
+        assert caplog.records == []
 
 
 @pytest.mark.parametrize("body", [b"", b"all that there is"])
 async def test_a_body_without_a_length_ends_with_the_connection(buyers: Buyers, body: bytes) -> None:
     async with receiving(end(OK + b"\r\n" + body), keeps=True) as receiver:
         assert await ask(buyers, receiver.url) == [Reply(status=200, body=body)]
+
+
+async def test_a_body_without_a_length_that_is_torn_off_is_broken(buyers: Buyers) -> None:
+    async def tear(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"\r\nhalf")
+        await writer.drain()
+        await give_way()
+        no_goodbye = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
+        writer.transport.abort()
+
+    async with receiving(tear, keeps=True) as receiver:
+        assert await ask(buyers, receiver.url) == [Failed(kind=Failure.BROKEN)]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +189,13 @@ async def test_a_kept_connection_that_has_gone_costs_a_ping_nothing(buyers: Buye
         assert await ask(buyers, receiver.url) == [Reply(status=200, body=b"1")]
         assert await ask(buyers, receiver.url) == [Reply(status=200, body=b"2")]
         assert (len(receiver.seen), receiver.connections) == (3, 2)
+
+
+async def test_the_second_time_it_takes_no_other_kept_connection(buyers: Buyers) -> None:
+    async with receiving(answer(), answer(), reset, answer(), keeps=True) as receiver:
+        assert await ask(buyers, receiver.url, receiver.url) == [Reply(status=200)] * 2
+        assert await ask(buyers, receiver.url) == [Reply(status=200)]
+        assert receiver.connections == 3
 
 
 async def test_it_is_asked_once_more_and_no_more(buyers: Buyers) -> None:
