@@ -73,7 +73,7 @@ class ControlApp:
         self._chores.start("key uses", uses.run)
         self._chores.start("switches", directory.run)
         access = ListAccess(desk, postgres, pepper=settings.pepper.reveal().encode())
-        lists = Lists(access, ListDesk(postgres, pools.redis), postgres=postgres)
+        lists = Lists(access, ListDesk(postgres, pools.redis), postgres=postgres, clock=clock)
         calls = GroupCalls(desk, postgres, redis=pools.redis)
         of_calls = Handlers(
             Rejecting(desk, calls, telling=telling),

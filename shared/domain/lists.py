@@ -12,6 +12,7 @@ from shared.domain.keys import Level
 
 _name = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _FULL = 60  # callers a bucket on average: then hardly one in a million has 100
+_LONGEST_MS = 10 * 366 * 24 * 3600 * 1000  # an entry's life: who means more means for ever
 _FRESH = 40  # a Redis hash costs as much as ten callers in it
 
 
@@ -46,10 +47,11 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """A number on a list. Shape: is_new = it has just been put there."""
+    """A number on a list. Shape: is_new = it has just been put there; expires_ms 0 = it stays."""
 
     number: str
     created_ms: int
+    expires_ms: int = 0
     is_new: bool = False
 
 
@@ -67,6 +69,11 @@ def effect_of(name: str) -> Effect:
 def is_name(text: str) -> bool:
     """Whether a list may be called so: 1 to 64 letters, digits, `_` or `-`, as it stands in URLs."""
     return _name(text) is not None
+
+
+def may_expire(at_ms: int, *, now_ms: int) -> bool:
+    """Whether an entry may be put on a list until then: in the future, at most ten years away."""
+    return now_ms < at_ms <= now_ms + _LONGEST_MS
 
 
 def bucket_of(e164: str, buckets: int) -> tuple[int, str]:

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     SWITCH_SILENT = "switch_silent"
     LIST_NAME_INVALID = "list_name_invalid"
     LIST_NAME_TAKEN = "list_name_taken"
+    EXPIRES_AT_INVALID = "expires_at_invalid"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"

@@ -77,13 +77,15 @@ class ListDesk:
         await self._settle(place)
         return gone
 
-    async def add(self, place: Place, name: str, *, number: str) -> Listed | Reason:
-        """Put a number on a list."""
+    async def add(self, place: Place, name: str, *, number: str, until_ms: int = 0) -> Listed | Reason:
+        """Put a number on a list. Units: until_ms unix milliseconds, 0 = as long as the list says, or as it stands there."""
         async with self._change(place) as connection:
             to = await _held(connection, place, name=name)
             if to is None:
                 return Reason.NOT_FOUND
             added = await lists.add_numbers(connection, to, numbers=[number], key_id=place.key_id)
+            if until_ms:
+                await lists.expire_number(connection, to, number=number, at_ms=until_ms)
             listed = await find_listed(connection, to, number=number, is_new=bool(added))
         await self._settle(place)
         return listed or Reason.NOT_FOUND

@@ -3,6 +3,8 @@
 Owns what is read for show and index. Must never be what a ping or a call asks.
 """
 
+from asyncpg import Record
+
 from shared.domain.lists import CallerList, Listed, Place
 from shared.domain.paging import A_PAGE
 from shared.stores.moments import unix_ms
@@ -22,7 +24,7 @@ async def load_names(postgres: Postgres, place: Place, *, page: int) -> list[str
 
 
 LOAD_LISTED = """
-SELECT number, created_at FROM caller_list_numbers
+SELECT number, created_at, expires_at FROM caller_list_numbers
 WHERE generation_id = $1 AND (expires_at IS NULL OR expires_at > now()) ORDER BY number LIMIT $2 OFFSET $3
 """
 
@@ -30,11 +32,11 @@ WHERE generation_id = $1 AND (expires_at IS NULL OR expires_at > now()) ORDER BY
 async def load_listed(postgres: Postgres, of: CallerList, *, page: int) -> list[Listed]:
     """A page of a list's numbers, in their order. Shape: as load_names. Cost: by the pages before it."""
     rows = await postgres.fetch(LOAD_LISTED, of.generation_id, A_PAGE + 1, (page - 1) * A_PAGE)
-    return [Listed(number=row["number"], created_ms=unix_ms(row["created_at"])) for row in rows]
+    return [_listed(row) for row in rows]
 
 
 FIND_LISTED = """
-SELECT number, created_at FROM caller_list_numbers
+SELECT number, created_at, expires_at FROM caller_list_numbers
 WHERE generation_id = $1 AND number = $2 AND (expires_at IS NULL OR expires_at > now())
 """
 
@@ -46,4 +48,13 @@ async def find_listed(
     row = await connection.fetchrow(FIND_LISTED, of.generation_id, number)
     if row is None:
         return None
-    return Listed(number=row["number"], created_ms=unix_ms(row["created_at"]), is_new=is_new)
+    return _listed(row, is_new=is_new)
+
+
+def _listed(row: Record, *, is_new: bool = False) -> Listed:
+    return Listed(
+        number=row["number"],
+        created_ms=unix_ms(row["created_at"]),
+        expires_ms=unix_ms(row["expires_at"]),
+        is_new=is_new,
+    )

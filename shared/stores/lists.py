@@ -11,6 +11,7 @@ from shared.domain.keys import Level
 from shared.domain.lists import CallerList, Effect, effect_of
 from shared.stores import hot_sync
 from shared.stores.config import Change, routing_to
+from shared.stores.moments import moment
 from shared.stores.postgres import Connection, PoolOrConnection, Postgres
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "create_list",
     "delete_list",
     "drop_some",
+    "expire_number",
     "expire_numbers",
     "find_list",
     "forget_list",
@@ -111,6 +113,14 @@ async def add_numbers(
     added = [row["number"] for row in rows]
     await hot_sync.note_numbers(connection, to.company_id, numbers=added)
     return added
+
+
+EXPIRE_NUMBER = "UPDATE caller_list_numbers SET expires_at = $3 WHERE generation_id = $1 AND number = $2"
+
+
+async def expire_number(connection: Connection, of: CallerList, *, number: str, at_ms: int) -> None:
+    """Let a number that is on a list stand there until then. Units: at_ms unix milliseconds."""
+    await connection.execute(EXPIRE_NUMBER, of.generation_id, number, moment(at_ms))
 
 
 DELETE_NUMBERS = """

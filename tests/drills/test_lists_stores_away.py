@@ -106,12 +106,14 @@ class Keeper:
         path = f"{DNC}/caller_list_uploads/{taken.fields['caller_list_upload']['id']}.json"
 
         async def is_done() -> bool:
-            said = await self.ask(path, method="GET")
-            return bool(said.fields["caller_list_upload"]["status"] == "Completed")
+            return bool((await told())["status"] == "Completed")
+
+        async def told() -> dict[str, Any]:
+            fields: dict[str, Any] = (await self.ask(path, method="GET")).fields["caller_list_upload"]
+            return fields
 
         await eventually(is_done, within_s=BACK_WITHIN_S, what="the upload is worked on")
-        told: dict[str, Any] = (await self.ask(path, method="GET")).fields["caller_list_upload"]
-        return told
+        return await told()
 
 
 def took_s(said: Said) -> float:

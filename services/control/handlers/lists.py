@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.control.wire import list_answers as answers
 from services.control.wire import lists as wire
 from services.control.wire.lists import Asked
+from shared.clock import Clock
 from shared.domain.http import HttpAnswer, HttpRequest
 from shared.domain.lists import CallerList, Listed, Place
 from shared.domain.reasons import Reason
@@ -26,10 +27,11 @@ Deed = Callable[[Asked, Place], Awaitable[HttpAnswer | Reason]]
 class Lists:
     """One method per endpoint; `answer` leads to it."""
 
-    def __init__(self, access: ListAccess, lists: ListDesk, *, postgres: Postgres) -> None:
+    def __init__(self, access: ListAccess, lists: ListDesk, *, postgres: Postgres, clock: Clock) -> None:
         self._access = access
         self._lists = lists
         self._postgres = postgres
+        self._clock = clock
 
     async def answer(self, request: HttpRequest, permission: str, *, deed: Deed) -> HttpAnswer:
         """Read, admit, do."""
@@ -78,9 +80,14 @@ class Lists:
         return answers.write_numbers(found, rows=rows, page=page)
 
     async def add(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
-        """One number more on a list."""
+        """One number more on a list, for good or until a moment."""
         name, number = wire.read_list_name(asked), wire.read_number(asked, _NUMBER)
-        return _fault(name, number) or _shown(await self._lists.add(place, name, number=number))
+        until_ms = wire.read_expiry(asked, now_ms=self._clock.now_ms())
+        if isinstance(until_ms, Reason):
+            return _fault(name, number) or until_ms
+        return _fault(name, number) or _shown(
+            await self._lists.add(place, name, number=number, until_ms=until_ms)
+        )
 
     async def number(self, asked: Asked, place: Place) -> HttpAnswer | Reason:
         """One number of a list."""

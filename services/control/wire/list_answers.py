@@ -30,6 +30,9 @@ _REFUSALS: Mapping[Reason, Refusal] = {
     Reason.LIST_NAME_INVALID: Refusal(422, "a list's name is 1 to 64 letters, digits, _ or -"),
     Reason.CALLER_NUMBER_MISSING: Refusal(422, "a number is required"),
     Reason.CALLER_NUMBER_INVALID: Refusal(422, "a number has 10 digits, 1 and 10 digits, or a + before it"),
+    Reason.EXPIRES_AT_INVALID: Refusal(
+        422, "expires_at is a time with its offset, as 2026-05-04T03:02:01Z, in the next ten years"
+    ),
     Reason.TAG_INVALID: Refusal(422, "a value is not text"),
     Reason.VALUE_INVALID: Refusal(
         422, "numbers are required; action is create, or delete without clear_before_upload"
@@ -82,7 +85,8 @@ def write_number(listed: Listed, *, status: int = 200) -> HttpAnswer:
 
 def _number(listed: Listed) -> dict[str, Any]:
     told = {"number": listed.number, "created_at": write_ms(listed.created_ms)}
-    return {"caller_list_number": told}
+    until = {"expires_at": write_ms(listed.expires_ms)} if listed.expires_ms else {}
+    return {"caller_list_number": told | until}
 
 
 def write_numbers(of: CallerList, *, rows: Sequence[Listed], page: int) -> HttpAnswer:

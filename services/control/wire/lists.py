@@ -9,9 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.http import HttpRequest
+from shared.domain.iso_time import read_ms
 from shared.domain.keys import Level
 from shared.domain.list_rights import Bearer
-from shared.domain.lists import is_name
+from shared.domain.lists import is_name, may_expire
 from shared.domain.nested import flat
 from shared.domain.paging import read_page
 from shared.domain.parameters import Unreadable, read_parameters
@@ -70,6 +71,15 @@ def read_number(asked: Asked, noun: str) -> str | Reason:
     if not text:
         return Reason.CALLER_NUMBER_MISSING
     return read_e164(text) or Reason.CALLER_NUMBER_INVALID
+
+
+def read_expiry(asked: Asked, *, now_ms: int) -> int | Reason:
+    """Until when the number is to stand on the list, 0 when nothing is said of that. Units: unix milliseconds."""
+    text = _first(asked, "caller_list_number[expires_at]", "expires_at")
+    if not text:
+        return 0
+    at_ms = read_ms(text)
+    return at_ms if at_ms and may_expire(at_ms, now_ms=now_ms) else Reason.EXPIRES_AT_INVALID
 
 
 def _first(asked: Asked, *names: str) -> str:

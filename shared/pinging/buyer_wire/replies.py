@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from shared.domain.asks import ACCEPTED, BID, MEANINGS, SECONDS, Ask, Asking, Path
 from shared.domain.money import read_sent_amount
-from shared.domain.outgoing import Failed, Reply
+from shared.domain.outgoing import Failed, Failure, Reply
 from shared.domain.parameters import MOST_TAGS
 from shared.domain.phone import read_e164
 from shared.domain.routing.profile import kept_texts
@@ -27,13 +27,10 @@ DEAREST = Decimal(10_000)
 _LONGEST_CALL_S = 86_400
 _KEPT = Decimal("0.0001")
 _YES = frozenset({"true", "1", "yes", "ok", "accepted", "success"})
-_FAILURES: Mapping[str, Why] = {
-    "timeout": Why.LATE,
-    "too_large": Why.TOO_LARGE,
-    "invalid": Why.NOT_ASKED,
-    "refused_address": Why.NOT_ASKED,
-    "busy": Why.NOT_ASKED,
-    "shut": Why.NOT_ASKED,
+_FAILURES: Mapping[Failure, Why] = {
+    Failure.TIMEOUT: Why.LATE,
+    Failure.TOO_LARGE: Why.TOO_LARGE,
+    **dict.fromkeys((Failure.INVALID, Failure.ADDRESS, Failure.BUSY, Failure.SHUT), Why.NOT_ASKED),
 }
 _price = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,64})?(?:[eE][+-]?[0-9]{1,2})?").fullmatch
 _seconds = re.compile(r"([0-9]{1,6})(?:\.0{1,6})?").fullmatch

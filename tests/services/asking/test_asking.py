@@ -223,7 +223,10 @@ async def test_two_posts_at_most(stage: Stage) -> None:
 
 async def test_no_more_are_asked_than_the_key_may(stage: Stage) -> None:
     async with receiving(price(30)) as alpha:
-        limit = {"ping_shield_outbound_count_limit": 3, "ping_shield_outbound_ms_limit": 60_000}
+        limit: dict[str, Any] = {
+            "ping_shield_outbound_count_limit": 3,
+            "ping_shield_outbound_ms_limit": 60_000,
+        }
         token = await stage.company(bids("alpha", alpha.url), bids("gamma", alpha.url), **limit)
         assert (await stage.ping(token)).status == 200
         assert (await stage.ping(token, "+12125551213")).said["status"] == "reserved"

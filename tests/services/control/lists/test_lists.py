@@ -5,8 +5,10 @@ from itertools import count
 
 import pytest
 
+from services.worker.list_expiry import ListExpiryJob
 from tests.services.control.lists.asking import ask
 from tests.services.control.lists.bench import SECRET, Bench
+from tests.services.control.lists.cases import moments
 from tests.services.rtb.bench import Loop, send
 from tests.services.rtb.cases import Sent
 
@@ -81,6 +83,25 @@ def test_a_new_accepting_list_admits_only_its_members(account: Account) -> None:
     assert "caller_not_accepted" in account.ping()
     account.ask("POST", f"{base}/accepted/caller_list_numbers.json", json={"number": CALLER})
     assert "caller_not_accepted" not in account.ping()
+
+
+RUN_OUT = "UPDATE caller_list_numbers SET expires_at = now() WHERE company_id = $1 AND number = $2"
+
+
+def test_a_number_counts_at_once_and_until_its_moment(account: Account, bench: Bench, loop: Loop) -> None:
+    path = "campaigns/auto/caller_lists/suppressed_dnc/caller_list_numbers"
+    until = {"number": CALLER, "expires_at": moments()["tomorrow"]}
+    assert account.ask("POST", f"{path}.json", json=until)[0] == 201
+    job = ListExpiryJob(bench.pings.postgres, bench.pings.redis)
+    loop.run(job.step())
+    assert "caller_suppressed" in account.ping()
+    loop.run(bench.pings.postgres.execute(RUN_OUT, int(account.ids["company"]), CALLER))
+    assert account.ask("GET", f"{path}/{CALLER}.json")[0] == 404, "before the worker has come by"
+    assert account.ask("POST", f"{path}.json", json=until)[0] == 201, "it counts as new"
+    assert "caller_suppressed" in account.ping()
+    loop.run(bench.pings.postgres.execute(RUN_OUT, int(account.ids["company"]), CALLER))
+    assert loop.run(job.step())
+    assert "caller_suppressed" not in account.ping()
 
 
 def test_numbers_come_25_a_page(account: Account, bench: Bench) -> None:
