@@ -301,3 +301,8 @@ def test_no_value_decides_how_values_are_escaped(kind: str) -> None:
     message = fill_request(text, {"kind": kind, "tag": '", "b": "'})
     assert isinstance(message, Message)
     assert json.loads(message.body) == {"a": '", "b": "'}
+
+
+@pytest.mark.parametrize("path", ["..", ".", "%2e%2e", "%2E", "a/%2e./b"])
+def test_no_text_leads_to_an_upper_folder(path: str) -> None:
+    assert isinstance(fill_url(f"https://a/{path}", {}), Unsendable)
