@@ -112,11 +112,14 @@ def _said(ask: Ask, came: Reply | Failed) -> _Said | NoBid:
 
 
 def _first(tree: JsonTree | XmlTree, paths: Sequence[Path]) -> str | None:
+    """The first that says something; an empty one when none does, None when there is none at all."""
+    blank = None
     for path in paths:
         text = tree.find(path)
-        if text is not None:
+        if text and not text.isspace():
             return text
-    return None
+        blank = text if blank is None else blank
+    return blank
 
 
 def _sayable(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

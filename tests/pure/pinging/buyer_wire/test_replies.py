@@ -98,6 +98,15 @@ def test_what_is_found_when_nothing_is_mapped(body: dict[str, object], expected:
     assert bid_of(ANY, json.dumps(body)) == expected
 
 
+def test_an_empty_text_hides_nothing_that_stands_elsewhere() -> None:
+    heard = read_reply(
+        DIALLED, reply('{"bid": " ", "retreaver_payout": 5, "number": "", "inbound_number": "8005550100"}')
+    )
+    assert isinstance(heard, Bid)
+    assert (heard.revenue, heard.number) == (Decimal(5), "+18005550100")
+    assert why_not(ANY, '{"bid": ""}') is Why.NO_PRICE
+
+
 def test_parts_stand_where_the_map_says() -> None:
     terms = [{"price": 1}, {"price": "7.5", "of": {"call": 45}}]
     bid = bid_of(
