@@ -3,7 +3,7 @@
 Owns the order of replies, the bound on what waits, and the two deadlines. Must never send a command twice,
 never wait for a lock or a buffer, and never know what a command means.
 
-All commands of one tick of the event loop, or eight, leave in one write. Replies are matched by order alone,
+All commands of one tick of the event loop, or 32, leave in one write. Replies are matched by order alone,
 so a slot stays in the line until its reply came, whether or not somebody still waits for it.
 """
 
@@ -18,7 +18,7 @@ from msgspec import Struct
 from shared.errors import Overloaded, Unavailable
 from shared.stores.redis_faults import GONE, LATE, ReplyError
 
-BATCH = 8
+BATCH = 32
 _TICK_S = 0.005
 _STANDSTILL_S = 0.02
 
