@@ -8,12 +8,14 @@ Failure policy: Postgres away is Unavailable: nothing was done. Redis away: the 
 from contextlib import suppress
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.control.rules.nouns import Handing, Reject
 from shared.domain.calls import CallState
 from shared.domain.reasons import Reason
 from shared.errors import Unavailable
 from shared.stores import live_calls, mirror
+from shared.stores.calls import find_call, load_legs
 from shared.stores.key_desk import Holder, KeyDesk
 from shared.stores.keyring import AGAIN, Again
 from shared.stores.placing import Moved, save_report
@@ -47,6 +49,12 @@ class GroupCalls:
         if held.state is None:
             return Reason.CALL_NOT_FOUND
         return GroupCall(state=held.state, members=held.members)
+
+    async def now(self, state: CallState) -> CallState:
+        """A call that has changed since. Cost: two queries."""
+        found = await find_call(self._postgres, state.call.company_id, uuid=state.call.uuid)
+        assert found is not None, "a call is never deleted while it lives"
+        return replace(found.state, legs=await load_legs(self._postgres, found.state.call))
 
     async def keep(self, before: CallState, after: CallState) -> CallState | Again:
         """Write the call with its places, then tell their mirror. Cost: a transaction, and a script when places changed."""

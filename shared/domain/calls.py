@@ -19,7 +19,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-Failure = Literal["busy", "no_answer", "failed"]
+Failure = Literal["busy", "no_answer", "failed", "canceled"]
 Place = Literal["taken", "used", "returned"]
 ZERO = Decimal(0)
 NOBODY_LEFT = "no-target"  # our own decision, in a call's flow: then no caller has abandoned it
@@ -59,9 +59,10 @@ class LegStatus(StrEnum):
 class Leg(Struct, frozen=True, kw_only=True):
     """One attempt to reach a buyer, or whom a buyer hands its caller on to.
 
-    Shape: facts are answered_ms, ended_ms, failure and connected_s; status and place follow from them. failure is "" or what
-    the switch said. subjects as in `b12,g3`; windows are the buyer's hour, day, month and the group's, in which its places
-    were counted. transferred_from is the leg that hands on, "" = none does; warm: its buyer stays in the call.
+    Shape: facts are answered_ms, ended_ms, failure and connected_s; status and place follow from them. failure is "", what the
+    switch said, or `canceled`: a transfer was taken back. subjects as in `b12,g3`; windows are the buyer's hour, day, month
+    and the group's, in which its places were counted. transferred_from is the leg that hands on, "" = none does; warm: its
+    buyer stays in the call.
     Units: *_ms unix milliseconds, 0 = not yet; connected_s of talk, None = not told.
     """
 
@@ -216,12 +217,17 @@ def _handed_on(leg: Leg) -> Leg:
 
 def _transferred(leg: Leg, legs: list[Leg]) -> Leg:
     """A leg whose caller somebody else has; one that stays in the call has it until its own end."""
-    others = [each for each in legs if each.transferred_from == leg.uuid and each.answered_ms]
+    others = [each for each in legs if each.transferred_from == leg.uuid and _took(each)]
     taken = any(not each.warm or 0 < leg.ended_ms <= (each.ended_ms or leg.ended_ms) for each in others)
     if not taken or leg.status not in {LegStatus.ANSWERED, LegStatus.ENDED}:
         return leg
     place = leg.place if leg.transferred_from else "used"  # one that dialled its buyer again took none
     return replace(leg, status=LegStatus.TRANSFERRED, place=place)
+
+
+def _took(leg: Leg) -> bool:
+    """Whether a caller was handed on to this leg: one that answers though it was taken back, or has failed, takes nobody."""
+    return bool(leg.answered_ms) and not leg.failure
 
 
 def _call_state(call: Call, legs: tuple[Leg, ...]) -> Call:
@@ -256,7 +262,7 @@ def _connected_s(call: Call, talked: Leg | None, *, legs: tuple[Leg, ...]) -> in
     """How long the buyer talked, and whom it has handed on to: as its leg's end told, else as the call's, else by the clock."""
     if talked is None:
         return 0 if call.ended_ms else None
-    others = [leg for leg in legs if leg.transferred_from and leg.answered_ms]
+    others = [leg for leg in legs if leg.transferred_from and _took(leg)]
     if others and talked.status is LegStatus.TRANSFERRED:
         told = call.told_connected_s
         ended_ms = 0 if any(leg.is_open for leg in others) else max(leg.ended_ms for leg in others)

@@ -9,11 +9,12 @@ from collections.abc import Collection
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.calls import CallState, Leg, LegStatus, settled_states
+from shared.domain.calls import CallState, Failure, Leg, LegStatus, settled_states
 from shared.domain.reasons import Reason
 
 _RING_S = 30
 _ENTRY = "transfer"
+_TAKEN_BACK: Failure = "canceled"
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -96,17 +97,29 @@ def handed_on(state: CallState, leg: Leg, *, to: HandOn) -> CallState:
 
 
 def taken_back(state: CallState, leg: Leg, *, at_ms: int) -> CallState:
-    """The call without a transfer that nobody has answered: it is no longer dialled."""
-    legs = tuple(replace(each, ended_ms=at_ms) if each.uuid == leg.uuid else each for each in state.legs)
-    return settled_states(replace(state, legs=legs))
-
-
-def not_told(state: CallState, leg: Leg, *, at_ms: int) -> CallState:
-    """The call as it was before a transfer that its switch was not told of: its buyer still has the caller."""
-    failed = taken_back(state, leg, at_ms=at_ms)
-    legs = tuple(
-        replace(each, ended_ms=0) if each.uuid == leg.transferred_from else each for each in failed.legs
+    """The call without a transfer: it is no longer dialled, and an answer that comes all the same takes the caller no more."""
+    failure = leg.failure if leg.answered_ms else _TAKEN_BACK
+    over = replace(leg, ended_ms=at_ms, failure=failure)
+    return settled_states(
+        replace(state, legs=tuple(over if each.uuid == leg.uuid else each for each in state.legs))
     )
+
+
+def not_told(state: CallState, to: HandOn, *, at_ms: int) -> CallState | Reason | None:
+    """The call as it was before a transfer whose switch did not take the command: its buyer has the caller.
+
+    Shape: state is the call as it stands now. None = the transfer is under way all the same: there is news of its leg, or the
+    buyer's has ended, and that report was answered with whom to dial.
+    """
+    if state.call.ended_ms:
+        return Reason.CALLER_HUNG_UP
+    leg = next(each for each in state.legs if each.uuid == to.leg_uuid)
+    first = next(each for each in state.legs if each.uuid == leg.transferred_from)
+    left = first.ended_ms != (to.at_ms if to.leaves else 0) or first.connected_s is not None
+    if left or leg.answered_ms or not leg.is_open:
+        return None
+    failed = taken_back(state, leg, at_ms=at_ms)
+    legs = tuple(replace(each, ended_ms=0) if each.uuid == first.uuid else each for each in failed.legs)
     return settled_states(replace(failed, legs=legs))
 
 

@@ -132,15 +132,26 @@ class Transferring:
     async def _dialled(
         self, key: Key, state: CallState, *, leg: Leg, to: HandOn
     ) -> HandedOn | Reason | Again:
-        """Write the leg, tell the switch; when that cannot be told, all is as before."""
+        """Write the leg, tell the switch; when that cannot be told, all is as before, unless the transfer goes on without."""
         begun = await self._calls.keep(state, handed_on(state, leg, to=to))
         if isinstance(begun, Again):
             return begun
         new, call = begun.legs[-1], begun.call
-        if await self._telling.tell(call, transfer_of(call, new)):
-            return HandedOn(key_id=key.id, call_uuid=call.uuid, transfer_uuid=new.uuid, caller=call.caller)
-        await self._calls.keep(begun, not_told(begun, new, at_ms=self._desk.clock.now_ms()))
-        return Reason.SWITCH_SILENT
+        told = await self._telling.tell(call, transfer_of(call, new))
+        refused = None if told else await self._undone(begun, to)
+        done = HandedOn(key_id=key.id, call_uuid=call.uuid, transfer_uuid=new.uuid, caller=call.caller)
+        return refused or done
+
+    async def _undone(self, state: CallState, to: HandOn) -> Reason | None:
+        """Take a transfer back whose switch was not told, however the call has changed meanwhile; None when it is under way."""
+        for _ in range(_TRIES):
+            undone = not_told(state, to, at_ms=self._desk.clock.now_ms())
+            if not isinstance(undone, CallState):
+                return undone
+            if not isinstance(await self._calls.keep(state, undone), Again):
+                return Reason.SWITCH_SILENT
+            state = await self._calls.now(state)
+        raise Unavailable("call")
 
     async def _conferred(self, holder: Holder, asked: OnTransfer) -> HandedOn | Reason | Again:
         state = await self._state_of(holder, asked)

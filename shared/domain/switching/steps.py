@@ -47,7 +47,7 @@ def step_of(state: CallState, *, message: str, key: str) -> Step | None:
         return HangUp(call_uuid=call.uuid)
     handed_on = [leg for leg in state.legs if leg.transferred_from and leg.status is LegStatus.DIALLING]
     if any(leg.status is LegStatus.ANSWERED for leg in state.legs) and all(leg.warm for leg in handed_on):
-        late = tuple(leg.uuid for leg in state.legs if leg.status in _GONE and not leg.ended_ms)
+        late = tuple(leg.uuid for leg in state.legs if leg.status in _GONE and _is_there(leg))
         return Connected(call_uuid=call.uuid, drop=late)
     ringing = handed_on or [leg for leg in state.legs if leg.status is LegStatus.DIALLING]
     if ringing:
@@ -56,6 +56,11 @@ def step_of(state: CallState, *, message: str, key: str) -> Step | None:
     if returning(state) is None and any(leg.status in _HAD_IT for leg in state.legs):
         return HangUp(call_uuid=call.uuid)
     return None
+
+
+def _is_there(leg: Leg) -> bool:
+    """Whether its phone is still to be hung up: one that answers though it was taken back, until its end is told."""
+    return not leg.ended_ms or bool(leg.failure and leg.answered_ms and leg.connected_s is None)
 
 
 def no_target(fall: Waterfall, *, capped: int, at_ms: int) -> NoTarget:

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import pytest
 from msgspec.structs import replace
 
 from shared.domain.call_events import CallOver, LegNews, Report, after
@@ -17,6 +18,8 @@ from shared.domain.hand_ons import (
     transferor,
 )
 from shared.domain.reasons import Reason
+from shared.domain.switching.nouns import Connected
+from shared.domain.switching.steps import step_of
 from tests.pure.calls.test_hand_backs import GROUP, NOW_MS, a_call, answered
 
 TO = HandOn(leg_uuid="t", number="+13105550101", name="Anna", key_id=9, at_ms=NOW_MS + 1_000)
@@ -132,9 +135,47 @@ def test_what_the_switch_did_not_hear_changes_nothing() -> None:
     state = begun(leaves=True)
     assert statuses(state) == [LegStatus.ENDED, LegStatus.DIALLING]
     assert state.call.status is CallStatus.LIVE
-    undone = not_told(state, state.legs[1], at_ms=NOW_MS + 2_000)
+    undone = not_told(state, replace(TO, leaves=True), at_ms=NOW_MS + 2_000)
+    assert isinstance(undone, CallState)
     assert statuses(undone) == [LegStatus.ANSWERED, LegStatus.CANCELED]
     assert isinstance(transferor(undone, GROUP), Leg)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize(
+    "came",
+    [
+        news("t", "answered", 3),
+        news("t", "busy", 3),
+        news("t", "ended", 3),
+        news("l1", "ended", 3, connected_s=3),
+    ],
+)
+def test_what_the_switch_goes_on_with_is_not_undone(came: Report, leaves: bool) -> None:
+    state = told(begun(leaves=leaves), came)
+    assert not_told(state, replace(TO, leaves=leaves), at_ms=NOW_MS + 4_000) is None
+
+
+def test_a_caller_who_hung_up_is_not_brought_back() -> None:
+    state = told(begun(), CallOver(at_ms=NOW_MS + 3_000))
+    assert not_told(state, TO, at_ms=NOW_MS + 4_000) is Reason.CALLER_HUNG_UP
+
+
+def test_whoever_answers_what_was_taken_back_takes_nobody_and_is_dropped() -> None:
+    state = begun()
+    back = taken_back(state, state.legs[1], at_ms=NOW_MS + 5_000)
+    late = told(back, news("t", "answered", 4))  # by a switch whose clock is behind
+    assert statuses(late) == [LegStatus.ANSWERED, LegStatus.CANCELED]
+    assert step_of(late, message="", key="") == Connected(call_uuid="c", drop=("t",))
+    over = told(late, news("t", "ended", 6, connected_s=2))
+    assert step_of(over, message="", key="") == Connected(call_uuid="c", drop=())
+    assert told(over, news("l1", "ended", 50, connected_s=50)).call.connected_s == 50
+
+
+def test_a_held_caller_s_transfer_that_is_taken_back_was_a_talk() -> None:
+    state = told(begun(warm=True), news("t", "answered", 9))
+    back = taken_back(state, state.legs[1], at_ms=NOW_MS + 20_000)
+    assert statuses(back) == [LegStatus.ANSWERED, LegStatus.ENDED]
 
 
 def test_only_a_transfer_that_is_under_way_is_held() -> None:

@@ -93,7 +93,9 @@ class ControlPlay(Play):
         elif "told" in step:
             self._control.receiver.plan(answer(step["told"]))
         elif "commands" in step:
-            matches(self._filled(step["commands"]), self._control.commands())
+            commands = self._control.commands()
+            self._name("leg", *(each.get("leg_id", "") for each in commands))
+            matches(self._filled(step["commands"]), commands)
         elif "answered_ago" in step:
             self._control.age(self._switch, seconds=step["answered_ago"])
         else:
